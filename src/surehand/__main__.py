@@ -1,0 +1,5 @@
+"""`python -m surehand`: the command line."""
+
+from surehand.cli import main
+
+main()

@@ -1,0 +1,37 @@
+"""Fixtures that every room's tests share."""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real data of other projects, beside the checkout where a team keeps it; never inside the repo."""
+    folder = Path(os.environ.get("SUREHAND_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data beside the checkout ({folder})")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], None]:
+    """A call that skips the test where a module is not installed, and fails it on CI, where it must be."""
+
+    def check(module: str) -> None:
+        if importlib.util.find_spec(module) is not None:
+            return
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{module} is not installed, and CI may not skip this test")
+        pytest.skip(f"{module} is not installed")
+
+    return check
