@@ -1,0 +1,102 @@
+"""Results as versioned JSON: the base of every record, written whole or not at all, NaN as null."""
+
+import json
+import math
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+
+from surehand.exceptions import FormatError
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+# A float that may be unknown: NaN in Python, null in JSON (JSON has no NaN).
+Number = Annotated[
+    float,
+    BeforeValidator(_number),
+    PlainSerializer(lambda v: v if math.isfinite(v) else None, return_type=float | None, when_used="json"),
+]
+
+
+class Part(BaseModel):
+    """A piece of a record: unknown fields are refused, so that a typo never becomes silence."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=True)
+
+
+class Record(Part):
+    """One versioned result; subclasses set `kind` and `schema_version` as class defaults."""
+
+    latest: ClassVar[int] = 1
+
+    kind: str
+    schema_version: int = 1
+    surehand: str = ""  # package version that wrote it
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """The path written; the file appears whole or not at all."""
+        return write_text(path, self.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The record in this file; FormatError names the file, the version and the first field that does not fit."""
+        data = read_json(path)
+        kind = data.get("kind") if isinstance(data, dict) else None
+        expected = cls.model_fields["kind"].default
+        if kind != expected:
+            raise FormatError(f"{path}: expected a surehand {expected!r} record, found kind {kind!r}")
+        if data.get("schema_version", 0) > cls.latest:
+            raise FormatError(
+                f"{path}: schema {data['schema_version']}, this surehand reads up to {cls.latest}; upgrade"
+            )
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise FormatError(f"{path}: field {where}: {first['msg']}") from None
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Parsed JSON; FormatError where the file is missing, unreadable or not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: cannot be read ({error})") from None
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{path} line {error.lineno}: not JSON ({error.msg})") from None
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
+    """The path written, through a temporary neighbour and an atomic rename; FormatError where that fails."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
+    """As `write_text`, for bytes."""
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(temporary, target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise FormatError(
+            f"cannot write {target}: {error.strerror or error}; choose another folder"
+        ) from None
+    return target

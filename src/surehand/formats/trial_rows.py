@@ -1,0 +1,62 @@
+"""One trial on a robot, and what a list of them must satisfy."""
+
+import math
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import get_args
+
+from surehand.exceptions import FormatError
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of one policy. Text is "" and numbers are None where the sheet does not say."""
+
+    trial: int  # unique per policy
+    policy: str  # the policy's code; what it stands for may be kept from the operator
+    position: int | None = None  # place in the schedule that was fixed beforehand
+    block: str = ""  # trials of one block were randomised among each other
+    object: str = ""
+    start_pose: str = ""
+    operator: str = ""
+    instruction: str = ""
+    score: float | None = None  # on the rubric's ordinal scale
+    success: bool | None = None
+    void: bool = False  # does not count, by a rule written beforehand
+    void_rule: str = ""
+    started: datetime | None = None  # with its offset from UTC
+    ended: datetime | None = None
+    notes: str = ""
+    corrects: int | None = None  # this row replaces that trial of the same policy; the old row stays
+
+
+NAMES = tuple(f.name for f in fields(Trial))
+TYPES: dict[str, type] = {f.name: (get_args(f.type) or (f.type,))[0] for f in fields(Trial)}  # without the None
+
+
+def check(rows: list[tuple[str, Trial]]) -> None:
+    """Nothing, or FormatError where a row (named by its place) contradicts itself or an earlier one."""
+    if not rows:
+        raise FormatError("no trials; expected at least one row")
+    seen: set[tuple[str, int]] = set()
+    for place, row in rows:
+        key = (row.policy, row.trial)
+        if not row.policy:
+            raise FormatError(f"{place}: no policy; every trial names the one it ran")
+        if key in seen:
+            raise FormatError(
+                f"{place}: trial {row.trial} of {row.policy!r} appears twice; correct by a new trial number"
+            )
+        if row.corrects is not None and (row.policy, row.corrects) not in seen:
+            raise FormatError(
+                f"{place}: corrects trial {row.corrects} of {row.policy!r}, which does not stand before it"
+            )
+        if row.score is not None and not math.isfinite(row.score):
+            raise FormatError(f"{place}: score {row.score}; expected a finite number, or nothing")
+        if row.score is None and row.success is None and not row.void:
+            raise FormatError(f"{place}: neither score nor success; fill one in, or mark the trial void")
+        if row.void and not row.void_rule:
+            raise FormatError(f"{place}: void without a void_rule; name the rule that was written beforehand")
+        if any(time is not None and time.tzinfo is None for time in (row.started, row.ended)):
+            raise FormatError(f"{place}: a time without its offset from UTC; write it as 2026-05-01T14:30:00+02:00")
+        seen.add(key)
