@@ -1,0 +1,1 @@
+"""Policies: the protocol they share, and the trivial rivals every policy must beat."""

@@ -1,0 +1,54 @@
+"""What a policy is to surehand: four methods and a specification."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from surehand.frames import Samples, Space
+
+Observation = dict[str, Any]
+Answer = dict[str, Any]
+
+Mechanism = Literal["deterministic", "perturbation", "batch-moments", "token-temperature", "noise"]
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """What a policy says of itself before it is asked for anything.
+
+    `first_step` is the offset of chunk step 0 from the observation's frame (0 for most, negative for policies that
+    predict the past too); `generator` is how its K samples differ.
+    """
+
+    horizon: int
+    dims: int
+    space: Space
+    first_step: int = 0
+    stochastic: bool = False
+    generator: Mechanism = "deterministic"
+    cameras: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Anything that turns observations into action chunks; a guarded policy is one too."""
+
+    @property
+    def spec(self) -> PolicySpec: ...
+
+    def infer(self, observation: Observation) -> Answer:
+        """{"actions": (H, D), ...} for one observation."""
+        ...
+
+    def infer_batch(self, observations: list[Observation]) -> list[Answer]:
+        """One answer per observation, equal to what `infer` gives for each."""
+        ...
+
+    def sample(self, observation: Observation, k: int, rng: np.random.Generator) -> Samples:
+        """K candidate chunks (K, H, D) for one observation."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the episode so far."""
+        ...
