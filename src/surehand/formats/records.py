@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -11,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
 from surehand.exceptions import FormatError
+from surehand.formats.contract import replacing
 
 
 def _number(value: float | None) -> float:
@@ -84,19 +84,6 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
     """As `write_text`, for bytes."""
-    target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise FormatError(
-            f"cannot write {target}: {error.strerror or error}; choose another folder"
-        ) from None
-    return target
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_bytes(data)
+    return Path(path)
