@@ -1,0 +1,21 @@
+"""`surehand demo`: the main job on the data that come with the package."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the record, figures and page.")] = Path(
+        "surehand-demo"
+    ),
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
+) -> None:
+    """Judge the embedded checkpoints on their held-out episodes and write a page to look at."""
+    from surehand.cli.output import progress_bar, show
+    from surehand.demo.run import run_demo
+
+    with progress_bar() as progress:
+        record = run_demo(seed, progress)
+    show(record, out)

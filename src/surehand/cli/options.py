@@ -1,0 +1,44 @@
+"""Options that several commands share, spelled once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Dataset = Annotated[
+    Path | None,
+    typer.Argument(help="LeRobot dataset folder (v2.0, v2.1 or v3.0).", show_default=False, metavar="DATASET"),
+]
+RepoId = Annotated[str, typer.Option(help="Dataset by id in LeRobot's local cache (HF_LEROBOT_HOME), no download.")]
+Predictions = Annotated[
+    list[Path],
+    typer.Option("--predictions", "-p", help="Recorded predictions (Parquet or npz), one checkpoint a file; repeat."),
+]
+RobotName = Annotated[str, typer.Option("--robot", help="Preset by name; `surehand robots` lists them.")]
+LayoutText = Annotated[str, typer.Option("--layout", help='Joint groups, e.g. "arm(j1..j6):revolute[rad] gripper".')]
+Modality = Annotated[Path | None, typer.Option(help="Joint groups from a GR00T modality.json.")]
+SplitFraction = Annotated[
+    float | None,
+    typer.Option("--split", help="Hold out the last ceil(n·split) episodes of each task, as lerobot-train does."),
+]
+Episodes = Annotated[str, typer.Option("--episodes", help="Hold out exactly these episodes, e.g. 3,7,10..19.")]
+Ratio = Annotated[float | None, typer.Option("--ratio", help="Hold out this share of the episodes at random.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Resamples = Annotated[int, typer.Option("--resamples", help="Bootstrap draws.")]
+Level = Annotated[float, typer.Option("--level", help="Confidence level of intervals.")]
+Watch = Annotated[str, typer.Option("--watch", help="The group that matters most, named in the verdict.")]
+Rule = Annotated[str, typer.Option("--rule", help="total, group:NAME, group:NAME@PHASE, weights, minimax or pareto.")]
+StatsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--stats", help="Statistics of normalised predictions: a LeRobot checkpoint, norm_stats.json or stats.json."
+    ),
+]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the record, figures and page.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of tables.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print the main table as CSV.")]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")]
+Weights = Annotated[str, typer.Option("--weights", help="Group weights of the rule `weights`, e.g. arm=2,base=1.")]
+Cluster = Annotated[
+    str, typer.Option("--cluster", help="Per-episode column whose values are resampled whole: session, initial state.")
+]

@@ -1,0 +1,1 @@
+"""Errors of checkpoints and rivals over held-out episodes, streamed into one record."""

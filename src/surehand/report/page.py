@@ -1,0 +1,246 @@
+"""One record as one self-contained page: no network, no scripts, verdict first, methods last."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from surehand.decide.choice import Choice
+from surehand.decide.findings import DoctorRecord, Finding
+from surehand.errors.record import ErrorsRecord
+from surehand.exceptions import SurehandError
+from surehand.formats.records import Record
+from surehand.report import choice_tables, errors_tables
+from surehand.report.choice_figures import choice_figures
+from surehand.report.detail_tables import errors_tables as tables_of_errors
+from surehand.report.drawing import Figure
+from surehand.report.figures import figures
+from surehand.report.tables import Table
+from surehand.report.text import clean, count, interval, number
+
+Block = Table | Figure | Sequence[str]
+WORST = 8  # episodes on the page; the CSV has all
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A heading with tables, figures and lists under it; a folded one opens on a click."""
+
+    key: str
+    title: str
+    blocks: Sequence[Block]
+    folded: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """What the template fills in."""
+
+    title: str
+    lead: str  # the verdict sentence
+    record: Record
+    under: Sequence[str] = ()  # one line each
+    alarms: Sequence[str] = ()
+    sections: Sequence[Section] = ()
+    findings: Sequence[Finding] = ()
+    methods: Mapping[str, str] = field(default_factory=dict)
+
+
+def render_page(record: Record) -> str:
+    """The record as HTML text; SurehandError for a kind of record that has no page."""
+    page = page_of(record)
+    return str(environment().get_template("page.html.j2").render(page=page, block_kind=block_kind, clean=clean))
+
+
+def page_of(record: Record) -> Page:
+    """What a page on this record says; SurehandError for a kind of record that has no page."""
+    title, lead = heading(record)
+    page = Page(title, lead, record)
+    if isinstance(record, ErrorsRecord):
+        return _errors_page(page, record)
+    if isinstance(record, Choice):
+        return _choice_page(page, record)
+    assert isinstance(record, DoctorRecord)  # heading refused everything else
+    return _doctor_page(page, record)
+
+
+def heading(record: Record) -> tuple[str, str]:
+    """Title and verdict sentence of a record's page; SurehandError for a kind of record that has no page."""
+    if isinstance(record, ErrorsRecord):
+        if record.choice:
+            return f"{record.dataset}: errors and choice", choice_tables.headline(record.choice)
+        return f"{record.dataset}: errors", _single(record) or f"Errors on {record.dataset}."
+    if isinstance(record, Choice):
+        return f"Choice: {choice_tables.labels(record)[record.best]}", choice_tables.headline(record)
+    if isinstance(record, DoctorRecord):
+        return f"{record.dataset}: doctor", f"{record.dataset}: {tally(record)}."
+    raise SurehandError(f"expected an errors, choice or doctor record to draw a page of, got kind {record.kind!r}")
+
+
+def under(record: ErrorsRecord) -> list[str]:
+    """What stands below the verdict: rule and n, the honest value of the choice, the data, how to read the unit."""
+    lines = [f"{record.dataset} · robot {record.robot}. {errors_tables.sample_note(record)}", record.unit_note]
+    if record.choice:
+        lines = [choice_tables.basis(record.choice), choice_tables.honest_value(record.choice), *lines]
+    return [line for line in lines if line]
+
+
+def tables_of(record: Record) -> list[Table]:
+    """Every table of the record, those of its choice included."""
+    if isinstance(record, ErrorsRecord):
+        own = tables_of_errors(record)
+        return (
+            own + [t for t in choice_tables.choice_tables(record.choice) if t.key != "table"] if record.choice else own
+        )
+    if isinstance(record, Choice):
+        return choice_tables.choice_tables(record)
+    return [findings_table(record)] if isinstance(record, DoctorRecord) else []
+
+
+def figures_of(record: Record) -> list[Figure]:
+    """Every figure of the record."""
+    if isinstance(record, ErrorsRecord):
+        return figures(record)
+    return choice_figures(record) if isinstance(record, Choice) else []
+
+
+def findings_table(record: DoctorRecord) -> Table:
+    """The doctor's findings, worst first."""
+    rows = tuple((f.severity, f.code, f.title, f.evidence, f.where or " ", f.next_step) for f in record.findings)
+    columns = ("severity", "code", "finding", "evidence", "where", "next step")
+    return Table("findings", "Findings", columns, rows, labels=6)
+
+
+def tally(record: DoctorRecord) -> str:
+    """`1 error, 2 warnings, 0 notes`."""
+    return ", ".join(count(record.counts.get(s, 0), s) for s in ("error", "warning", "note"))
+
+
+def environment() -> Any:
+    """The jinja2 environment of the package's templates; everything put into a page is escaped."""
+    import jinja2
+
+    loader = jinja2.PackageLoader("surehand.report")
+    return jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+
+
+def block_kind(block: Block) -> str:
+    """Which of the template's three forms draws this block."""
+    return "table" if isinstance(block, Table) else "figure" if isinstance(block, Figure) else "list"
+
+
+# Sections of a page in reading order: key, title, what stands in it (figures are marked), folded or open.
+ERRORS_PLAN = (
+    ("errors", "Errors", ("errors", "figure error_by_group", "figure group_shares", "figure skill")),
+    ("selection", "Selection", ("alarms", "picks", "figure selection_sets", "convergence")),
+    ("phases", "Phases", ("phases",)),
+    ("horizon", "Along the chunk", ("figure horizon", "errors_executed")),
+    ("gripper", "Gripper", ("gripper",)),
+    ("motion", "Motion", ("short motion",)),
+    ("tool", "Task space", ("task_space",)),
+    ("sampled", "Sampled policies", ("short stochastic",)),
+    ("worst", "Worst episodes", ("short episodes", "figure worst_traces")),
+)
+ERRORS_FOLDED = (
+    "skill",
+    "motion",
+    "stochastic",
+    "joints",
+    "tasks",
+    "errors_episode_weighted",
+    "other_spaces",
+    "p_values",
+    "groups",
+)
+CHOICE_PLAN = (
+    ("selection", "Selection", ("alarms", "picks", "figure selection_sets")),
+    ("errors", "Errors", ("table", "figure error_by_group")),
+    ("convergence", "Convergence", ("convergence",)),
+)
+SHORT = {"motion", "stochastic", "episodes"}  # too long for a page: the pick's rows, or the first few
+Plan = Sequence[tuple[str, str, Sequence[str]]]
+
+
+def _sections(record: Record, plan: Plan, folded: Sequence[str], warnings: Sequence[str]) -> list[Section]:
+    """The plan's sections that have something to show, then the warnings, then the folded tables."""
+    tables = {t.key: t for t in tables_of(record)}
+    blocks: dict[str, Block] = {**tables}
+    if isinstance(record, ErrorsRecord):
+        pick = errors_tables.pick_of(record)
+        short = {key: tables[key] for key in SHORT if key in tables}
+        blocks |= {f"short {k}": t.head(WORST) if k == "episodes" else t.only(pick) for k, t in short.items()}
+    blocks |= {f"figure {f.key}": f for f in figures_of(record)}
+    sections = [Section(key, title, [blocks[b] for b in inside if b in blocks]) for key, title, inside in plan]
+    sections.append(Section("warnings", "Warnings", [warnings] if warnings else []))
+    sections.append(Section("more", "More tables", [blocks[b] for b in folded if b in blocks], folded=True))
+    return [section for section in sections if section.blocks]
+
+
+def _errors_page(page: Page, record: ErrorsRecord) -> Page:
+    return replace(
+        page,
+        under=under(record),
+        alarms=choice_tables.alarms(record.choice) if record.choice else [],
+        sections=_sections(record, ERRORS_PLAN, ERRORS_FOLDED, record.warnings),
+        methods=_methods(record),
+    )
+
+
+def _single(record: ErrorsRecord) -> str:
+    """One sentence for a record in which nothing was chosen; "" where it holds no total."""
+    p = errors_tables.policy(record, errors_tables.pick_of(record))
+    if p is None or "total" not in p.errors:
+        return ""
+    total = p.errors["total"]
+    limits = interval(total.low, total.high)
+    value = f"{number(total.value)} {limits}".rstrip()
+    return f"{p.name}: total squared error {value} in {record.space} space. Nothing was chosen."
+
+
+def _methods(record: ErrorsRecord) -> dict[str, str]:
+    m = record.methods
+    listed = {
+        "Data": m.data,
+        "Split": m.split,
+        "Unit of resampling": m.unit,
+        "Space": m.space,
+        "Normalisation": m.normalisation,
+        "Weighting": m.weighting,
+        "Intervals": m.intervals,
+        "Horizon": f"{count(m.horizon, 'step')}, of which {m.executed} executed",
+        "Phases": m.phases,
+        "How the checkpoint was chosen": m.chosen,
+        "Seed": str(m.seed),
+        "Names": _names(errors_tables.labels(record)),
+        "Layout": record.layout,
+        "Why this layout": "; ".join(record.evidence),
+        "Notes": " ".join(m.notes),
+    }
+    return {k: v for k, v in listed.items() if v}
+
+
+def _names(labels: Mapping[str, str]) -> str:
+    """Which name each shortened label stands for."""
+    return "; ".join(f"{short} is {name}" for name, short in labels.items() if short != name)
+
+
+def _choice_page(page: Page, choice: Choice) -> Page:
+    basis, names = choice_tables.basis(choice), _names(choice_tables.labels(choice))
+    return replace(
+        page,
+        under=[line for line in (basis, choice_tables.honest_value(choice)) if line],
+        alarms=choice_tables.alarms(choice),
+        sections=_sections(choice, CHOICE_PLAN, ("p_values",), choice.warnings),
+        methods={"How the checkpoint was chosen": basis} | ({"Names": names} if names else {}),
+    )
+
+
+def _doctor_page(page: Page, record: DoctorRecord) -> Page:
+    methods = {
+        "Data": record.data_hash,
+        "Layout": record.layout,
+        "Why this layout": "; ".join(record.evidence),
+        "How it was read": " ".join(record.methods),
+    }
+    return replace(page, findings=record.findings, methods={k: v for k, v in methods.items() if v})

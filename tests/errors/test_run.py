@@ -1,0 +1,169 @@
+"""The record against loops that share no code with it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from surehand.errors.plan import Plan
+from surehand.errors.record import ErrorsRecord
+from surehand.errors.recorded import recorded_errors
+from surehand.errors.run import measure_errors
+from surehand.exceptions import NotEnoughData, ShapeError, SurehandError
+from surehand.formats.lerobot import open_lerobot, read_lerobot
+from surehand.formats.predictions import open_predictions, read_predictions, write_predictions
+from surehand.layout import Layout
+from surehand.splits import listed_split
+
+LAYOUT = Layout.parse("arm(lift:prismatic[m] flex):revolute[rad] gripper:gripper[0..1] base(x y):velocity[m/s]")
+
+
+def plan(dataset: Path, **changes: object) -> Plan:
+    return replace(Plan(LAYOUT, listed_split(range(12), "8..11"), draws=500), **changes)
+
+
+def loop_error(dataset: Path, file: Path, columns: list[int], first_frame: int, keep=lambda e, f: True) -> float:
+    """Mean squared error over columns, valid steps and frames from `first_frame` on: the slow and obvious way."""
+    said, recorded = read_predictions(file), read_lerobot(dataset)
+    target = {(int(e), int(f)): a for e, f, a in zip(recorded.episode, recorded.frame, recorded.action, strict=True)}
+    squares = []
+    for n in range(len(said)):
+        e, f = int(said.episode[n]), int(said.frame[n])
+        if f < first_frame:
+            continue
+        for h in range(said.prediction.shape[2]):
+            if (e, f + h) in target and keep(e, f + h):
+                mean = said.prediction[n, :, h].astype(float).mean(axis=0)
+                squares.append((mean - target[e, f + h])[columns] ** 2)
+    return float(np.mean(squares))
+
+
+def test_group_errors_equal_a_loop(dataset: Path, predictions: list[Path]) -> None:
+    record = measure_errors(open_lerobot(dataset), plan(dataset), [open_predictions(p) for p in predictions])
+    for policy, file in zip(record.policies, predictions, strict=False):
+        assert policy.errors["arm"].value == pytest.approx(loop_error(dataset, file, [0, 1], 1), rel=1e-6)
+        assert policy.errors["gripper"].value == pytest.approx(loop_error(dataset, file, [2], 1), rel=1e-6)
+        # base y never moves in training: it is dead, and only the total over all dimensions counts it
+        assert policy.errors["base"].value == pytest.approx(loop_error(dataset, file, [3], 1), rel=1e-6)
+        assert policy.errors["total"].value == pytest.approx(loop_error(dataset, file, [0, 1, 2, 3], 1), rel=1e-6)
+        every = loop_error(dataset, file, [0, 1, 2, 3, 4], 1)
+        assert policy.errors["total (all dims)"].value == pytest.approx(every, rel=1e-6)
+    assert record.groups[2].dead == ["y"]
+
+
+def test_without_hold_last_the_first_frame_counts_too(dataset: Path, predictions: list[Path]) -> None:
+    record = measure_errors(open_lerobot(dataset), plan(dataset, rivals=()), [open_predictions(predictions[0])])
+    assert record.policies[0].errors["arm"].value == pytest.approx(
+        loop_error(dataset, predictions[0], [0, 1], 0), rel=1e-6
+    )
+    assert len(record.policies) == 1
+
+
+def test_intervals_hold_their_value_and_skill_is_one_minus_the_ratio(dataset: Path, predictions: list[Path]) -> None:
+    record = measure_errors(open_lerobot(dataset), plan(dataset), [open_predictions(p) for p in predictions])
+    policies = {policy.name: policy for policy in record.policies}
+    for policy in policies.values():
+        for name, value in policy.errors.items():
+            if name != "total (all dims)" and np.isfinite(value.low):
+                assert value.low <= value.value <= value.high
+    mine, rival = policies["step 100"], policies["hold last"]
+    for group in ("arm", "base", "total"):
+        ratio = mine.errors[group].value / rival.errors[group].value
+        assert mine.skill["hold last"][group].value == pytest.approx(1 - ratio)
+
+
+def test_the_choice_names_what_the_total_hides(dataset: Path, predictions: list[Path]) -> None:
+    record = measure_errors(
+        open_lerobot(dataset), plan(dataset, watch="arm", space="std"), [open_predictions(p) for p in predictions[:2]]
+    )
+    assert record.choice is not None
+    picks = {pick.rule: pick.best for pick in record.choice.picks}
+    assert picks["group:arm"] == "step 200" and picks["group:base"] == "step 100"
+    assert record.choice.units == 4 and record.choice.space == "std"
+
+
+def test_draws_are_scored_as_draws(dataset: Path, predictions: list[Path]) -> None:
+    record = measure_errors(open_lerobot(dataset), plan(dataset), [open_predictions(predictions[2])])
+    drawn = record.policies[0].stochastic
+    assert drawn is not None and drawn.draws == 3
+    best, mean, one = (part["arm"].value for part in (drawn.best_of_k, drawn.mean_of_k, drawn.one_draw))
+    assert mean < one and best < one
+    assert mean == pytest.approx(record.policies[0].errors["arm"].value)
+    assert one == pytest.approx(0.05**2, rel=0.2) and mean == pytest.approx(0.05**2 / 3, rel=0.2)
+
+
+def test_phases_by_a_column_split_the_error(dataset: Path, predictions: list[Path]) -> None:
+    record = measure_errors(
+        open_lerobot(dataset), plan(dataset, phase="column:near"), [open_predictions(predictions[0])]
+    )
+    assert record.phases == ["near=0", "near=1"]
+    near = {(e, f): bool(v) for e, f, v in zip(*_near(dataset), strict=True)}
+    expected = loop_error(dataset, predictions[0], [0, 1], 1, keep=lambda e, f: near[e, f])
+    assert record.policies[0].phases["near=1"]["arm"].value == pytest.approx(expected, rel=1e-6)
+
+
+def _near(dataset: Path) -> tuple[list[int], list[int], list[int]]:
+    recorded = open_lerobot(dataset).read(columns=["near"])
+    return recorded.episode.tolist(), recorded.frame.tolist(), recorded.columns["near"].ravel().tolist()
+
+
+def test_clusters_widen_the_unit(dataset: Path, predictions: list[Path]) -> None:
+    record = measure_errors(open_lerobot(dataset), plan(dataset, cluster="session"), [open_predictions(predictions[0])])
+    assert "session" in record.methods.unit
+    # episodes 8..11 are one session: one unit supports no interval, and that is said
+    assert np.isnan(record.policies[0].errors["arm"].low)
+    assert any("1 session" in line for line in record.warnings)
+    with pytest.raises(SurehandError, match="changes inside episode"):
+        measure_errors(open_lerobot(dataset), plan(dataset, cluster="near"), [open_predictions(predictions[0])])
+
+
+def test_a_perfect_policy_scores_zero_and_moves_like_the_recording(dataset: Path, oracle_file: Path) -> None:
+    oracle = measure_errors(open_lerobot(dataset), plan(dataset), [open_predictions(oracle_file)]).policies[0]
+    assert oracle.errors["total"].value == 0.0
+    assert oracle.skill["hold last"]["total"].value == 1.0
+    assert oracle.motion["arm"].path_ratio == pytest.approx(1.0)
+    assert oracle.gripper["gripper"].missed == 0 and oracle.gripper["gripper"].spurious == 0
+    assert oracle.gripper["gripper"].matched == 4
+
+
+def test_the_record_survives_its_file_and_carries_evidence(
+    dataset: Path, predictions: list[Path], tmp_path: Path
+) -> None:
+    record = measure_errors(open_lerobot(dataset), plan(dataset), [open_predictions(p) for p in predictions])
+    again = ErrorsRecord.load(record.save(tmp_path / "record.json"))
+    assert again.model_dump_json() == record.model_dump_json()
+    evidence = recorded_errors(again)
+    assert evidence.checkpoints == ("step 100", "step 200", "mix") and evidence.units == 4
+    for i, policy in enumerate(again.policies[:3]):
+        assert evidence.errors[i, -1] == pytest.approx(policy.errors["total"].value)
+
+
+def test_what_cannot_be_compared_is_refused(dataset: Path, predictions: list[Path], tmp_path: Path) -> None:
+    folder = open_lerobot(dataset)
+    with pytest.raises(NotEnoughData, match="none of the 2 held-out episodes"):
+        split = listed_split(range(12), "0,1")
+        measure_errors(folder, plan(dataset, split=split), [open_predictions(predictions[0])])
+    with pytest.raises(SurehandError, match="two prediction files call their checkpoint 'step 100'"):
+        measure_errors(folder, plan(dataset), [open_predictions(predictions[0])] * 2)
+    short = read_predictions(predictions[0])
+    cut = replace(short, prediction=short.prediction[:, :, :2], length=np.full(len(short), 2), checkpoint="short")
+    write_predictions(tmp_path / "short.parquet", cut)
+    with pytest.raises(ShapeError, match="4 steps.*2"):
+        measure_errors(
+            folder, plan(dataset), [open_predictions(p) for p in (predictions[0], tmp_path / "short.parquet")]
+        )
+    with pytest.raises(SurehandError, match="no column 'speed'"):
+        measure_errors(folder, plan(dataset, phase="column:speed"), [])
+
+
+def test_real_robot_idle_side_is_said_to_halve_the_total(shared: Path) -> None:
+    from surehand.robots import robot
+
+    folder = open_lerobot(shared / "g1_inspire_v21")
+    layout = robot("g1_inspire")
+    record = measure_errors(folder, Plan(layout, listed_split(range(100), "80..99"), rivals=("hold",), draws=500))
+    idle = [group.name for group in record.groups if group.idle]
+    assert idle == ["left_arm", "left_hand"]
+    (line,) = [line for line in record.warnings if "hardly move" in line]
+    assert "13 of 26 joints" in line and "2.0× lower" in line

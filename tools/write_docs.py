@@ -1,0 +1,52 @@
+"""Write what is generated: docs/cli.md from the commands' own help, and the table of robots in docs/layouts.md."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from surehand.cli.app import app
+from surehand.robots import robots_table
+
+ROOT = Path(__file__).parents[1]
+MARKER = "<!-- below: surehand.robots.robots_table() -->"
+
+
+def command_names() -> list[str]:
+    """Every command, in the order `surehand --help` lists them."""
+    return [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
+
+
+def help_text(*command: str) -> str:
+    """What `surehand command --help` prints at 100 columns, without colour."""
+    plain = {**os.environ, "TERMINAL_WIDTH": "100", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
+        plain.pop(name, None)
+    call = [sys.executable, "-m", "surehand", *command, "--help"]
+    printed = subprocess.run(call, check=True, capture_output=True, text=True, env=plain).stdout
+    return "\n".join(line.rstrip() for line in printed.strip().splitlines())
+
+
+def cli_reference() -> str:
+    """docs/cli.md in full."""
+    parts = [
+        "# Command line",
+        "Generated from `surehand COMMAND --help` by `make docs`. LeRobot's spellings are understood: "
+        "`--dataset.root=DIR`, `--dataset.repo_id=ID`, `--dataset.episodes=LIST`, `--dataset.eval_split=SHARE`, "
+        "`--policy.path=CHECKPOINT` (its statistics), `--output_dir=DIR`, and underscores for hyphens.",
+        f"```\n{help_text()}\n```",
+    ]
+    for name in command_names():
+        parts += [f"## surehand {name}", f"```\n{help_text(name)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    (ROOT / "docs/cli.md").write_text(cli_reference(), encoding="utf-8")
+    layouts = ROOT / "docs/layouts.md"
+    above, marker, _ = layouts.read_text(encoding="utf-8").partition(MARKER)
+    layouts.write_text(f"{above}{marker}\n\n{robots_table()}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
