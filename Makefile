@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 TEST_VENV := .venv-test
+PYTEST_FLAGS ?= --numprocesses 2
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .PHONY: demo test lint docs bench bare lock clean

@@ -1,7 +1,8 @@
 """Errors from Parquet against pyarrow reading the same columns, over 100 million action values, in constant memory.
 
-Three times over one dataset and one file of predictions: pyarrow reading the columns, errors by group (read, align, accumulate), and the whole of `measure_errors`
-with gripper events and motion. Prints median ratios and the peak memory of the process; exits 1 above the promise.
+Three times over one dataset and one file of predictions: pyarrow reading the columns, errors by group (read, align,
+accumulate), and the whole of `measure_errors` with gripper events and motion. Prints median ratios and the peak memory
+of the process; exits 1 above the promise.
 """
 
 import resource

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from surehand.align import pair
     from surehand.decide.doctor import examine
     from surehand.decide.select import select_checkpoint
-    from surehand.errors.run import Plan, measure_errors
+    from surehand.errors.plan import Plan
+    from surehand.errors.run import measure_errors
     from surehand.formats.lerobot import open_lerobot, read_lerobot
     from surehand.formats.predictions import open_predictions, read_predictions, write_predictions
     from surehand.formats.tables import read_error_table
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
-    "Plan": "surehand.errors.run",
+    "Plan": "surehand.errors.plan",
     "examine": "surehand.decide.doctor",
     "group_error": "surehand.measure.error",
     "measure_errors": "surehand.errors.run",

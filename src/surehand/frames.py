@@ -34,9 +34,7 @@ class Space:
 
     def __post_init__(self) -> None:
         if (self.units == "normalised") != bool(self.by):
-            raise SpaceError(
-                f"space {self.units!r} with by={self.by!r}: name statistics for normalised, only there"
-            )
+            raise SpaceError(f"space {self.units!r} with by={self.by!r}: name statistics for normalised, only there")
 
     def __str__(self) -> str:
         text = self.units + (f":{self.by}" if self.by else "")

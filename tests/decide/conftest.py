@@ -11,8 +11,10 @@ from surehand.decide.checks.digest import Digest, Facts
 from surehand.frames import Actions, Predictions
 from surehand.layout import Layout
 
-ARMS = "left_arm(l0..l5):revolute[rad] left_gripper:gripper[0..1] right_arm(r0..r5):revolute[rad] right_gripper:gripper[0..1]"
-NAMES = tuple([f"left_l{i}" for i in range(6)] + ["left_gripper"] + [f"right_r{i}" for i in range(6)] + ["right_gripper"])
+ARMS = " ".join(f"{s}_arm({s[0]}0..{s[0]}5):revolute[rad] {s}_gripper:gripper[0..1]" for s in ("left", "right"))
+NAMES = tuple(
+    [f"left_l{i}" for i in range(6)] + ["left_gripper"] + [f"right_r{i}" for i in range(6)] + ["right_gripper"]
+)
 
 
 def _waves(rng: np.random.Generator, n: int, dims: int) -> np.ndarray:
@@ -61,7 +63,9 @@ def join(parts: list[Actions], fps: float = 30.0) -> Actions:
     return Actions(**joined, tasks=("pick", "place"), names=NAMES, state_names=NAMES, fps=fps)
 
 
-def predict(rng: np.random.Generator, recorded: Actions, horizon: int = 8, noise: float = 0.3, draws: int = 1) -> Predictions:
+def predict(
+    rng: np.random.Generator, recorded: Actions, horizon: int = 8, noise: float = 0.3, draws: int = 1
+) -> Predictions:
     """A decent policy: the recorded chunk plus an error that is smooth along the chunk."""
     row = np.arange(len(recorded))
     steps = row[:, None] + np.arange(horizon)

@@ -149,7 +149,7 @@ def test_what_cannot_be_compared_is_refused(dataset: Path, predictions: list[Pat
     short = read_predictions(predictions[0])
     cut = replace(short, prediction=short.prediction[:, :, :2], length=np.full(len(short), 2), checkpoint="short")
     write_predictions(tmp_path / "short.parquet", cut)
-    with pytest.raises(ShapeError, match="4 steps.*2"):
+    with pytest.raises(ShapeError, match=r"4 steps.*2"):
         measure_errors(
             folder, plan(dataset), [open_predictions(p) for p in (predictions[0], tmp_path / "short.parquet")]
         )

@@ -7,6 +7,7 @@ import numpy as np
 from surehand.errors.meter import Meter
 from surehand.errors.record import GripperEvents, Motion, Stochastic, TaskSpace, Trace, Value
 from surehand.measure.error import ErrorSums, GroupErrors
+from surehand.measure.phases import GRIPPER_WINDOW
 from surehand.measure.resample import ratio_interval
 from surehand.measure.sums import Of
 
@@ -26,7 +27,7 @@ def gripper_parts(meter: Meter, errors: GroupErrors) -> dict[str, GripperEvents]
         if events is None:
             continue
         alone = sum(other.group == joint.group for other in grippers) == 1
-        inside, outside = _by_phase(errors, joint.group)
+        inside, outside = _in_windows(meter, errors, joint.group)
         delay = events.delay_frames
         found[joint.group if alone else f"{joint.group}.{joint.name}"] = GripperEvents(
             recorded=int(events.recorded.sum()),
@@ -45,9 +46,9 @@ def gripper_parts(meter: Meter, errors: GroupErrors) -> dict[str, GripperEvents]
     return found
 
 
-def _by_phase(errors: GroupErrors, group: str) -> tuple[float, float]:
-    """Error of a group near contact and away from it, NaN where phases are others."""
-    if errors.sums.phases != ("free", "contact"):
+def _in_windows(meter: Meter, errors: GroupErrors, group: str) -> tuple[float, float]:
+    """Error of a group inside and outside the windows around recorded transitions, NaN where phases are others."""
+    if meter.yardstick.rule.name != GRIPPER_WINDOW:
         return float("nan"), float("nan")
     column = errors.names.index(group)
     return float(errors.table(phase="contact")[column]), float(errors.table(phase="free")[column])

@@ -15,6 +15,7 @@ from surehand.measure.convention import GripperConvention, polarity_agreement
 from surehand.measure.error import ErrorAccumulator, ErrorSums, Scale, dead_dimensions, make_scale
 from surehand.measure.gripper import EventCounts, gripper_events
 from surehand.measure.motion import MotionSums, motion
+from surehand.measure.phases import PhaseRule
 from surehand.measure.stitch import Stitched, stitch
 from surehand.measure.stochastic import EnergySums, energy_score
 from surehand.measure.sums import Of
@@ -29,7 +30,7 @@ class Yardstick:
 
     plan: Plan
     horizon: int
-    phases: tuple[str, ...]
+    rule: PhaseRule
     training: Stats
     idle: np.ndarray  # (G,) groups that hardly move in training
     fps: float
@@ -70,7 +71,7 @@ class Meter:
         weight = np.where(dead, 0.0, 1 / np.where(dead, 1.0, std) ** 2)
         kinds: tuple[Of, ...] = ("mean", "one", "best")
         self._sums = {
-            of: ErrorAccumulator(layout.size, yardstick.horizon, yardstick.phases, layout.period, of, weight)
+            of: ErrorAccumulator(layout.size, yardstick.horizon, yardstick.rule.phases, layout.period, of, weight)
             for of in kinds
         }
         self._events: dict[int, list[EventCounts]] = {column: [] for column, _ in yardstick.grippers}

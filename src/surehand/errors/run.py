@@ -48,7 +48,7 @@ def measure_errors(
     # The hold-last rival knows nothing at an episode's first frame, so nobody is scored there.
     skip = 1 if "hold" in plan.rivals else 0
     tool = Tool.of(plan, dataset.fps, plan.executed_steps(horizon))
-    yardstick = Yardstick(plan, horizon, labels.rule.phases, training, idle, dataset.fps, labels.grippers, tool)
+    yardstick = Yardstick(plan, horizon, labels.rule, training, idle, dataset.fps, labels.grippers, tool)
     scene = Scene(dataset, yardstick, labels, skip)
     meters: list[Meter] = []
     for i, file in enumerate(files):
@@ -71,7 +71,7 @@ class Scene:
     yardstick: Yardstick
     labels: PhaseLabels
     skip: int
-    frames: set[int] = field(default_factory=set)  # keys of the first checkpoint's frames: the rivals answer these
+    frames: list[np.ndarray] = field(default_factory=list)  # keys of the frames checkpoints answered: rivals' too
     episodes: set[int] = field(default_factory=set)
 
     @property
@@ -114,7 +114,8 @@ class Scene:
             batch, recorded, stats=self.plan.stats, phase=phase, phases=self.labels.rule.phases, skip=self.skip
         )
         meter.update(pairs, recorded)
-        self.frames.update(_keys(batch).tolist())
+        fresh = ~np.isin(batch.episode, list(self.episodes))
+        self.frames.append(_keys(batch)[fresh])
         self.episodes.update(np.unique(batch.episode).tolist())
 
     def warnings(self) -> list[str]:
@@ -139,7 +140,7 @@ def _measure_rivals(scene: Scene, sparse: bool) -> list[Meter]:
     plan, dataset = scene.plan, scene.dataset
     rivals = _fitted(scene)
     meters = {name: Meter(rival.name, scene.yardstick, rival=True) for name, rival in rivals.items()}
-    wanted = np.array(sorted(scene.frames)) if sparse else None
+    wanted = np.concatenate(scene.frames) if sparse else None
     episodes = sorted(scene.episodes) if sparse else list(plan.split.held_out)
     for recorded in dataset.batches(episodes, columns=scene.labels.columns):
         for name, rival in rivals.items():

@@ -16,6 +16,7 @@ from surehand.measure.gripper import transitions
 
 FREE, CONTACT = 0, 1
 NEAR_CONTACT = ("free", "contact")
+GRIPPER_WINDOW = "gripper window"
 
 # A column with more distinct values than this is a measurement, not a phase.
 _MOST_PHASES = 20
@@ -54,7 +55,7 @@ def gripper_phases(
             for frame in found[:, 0]:
                 labels[rows.start + max(frame - before, 0) : min(rows.start + frame + after + 1, rows.stop)] = CONTACT
     said = f"contact from {before} frames before to {after} after a recorded gripper transition"
-    return PhaseRule("gripper window", NEAR_CONTACT, before == 0, said), labels
+    return PhaseRule(GRIPPER_WINDOW, NEAR_CONTACT, before == 0, said), labels
 
 
 def speed_phases(

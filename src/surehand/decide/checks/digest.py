@@ -84,7 +84,7 @@ class Facts:
         """Standard deviation about each episode's own mean (D,)."""
         kept = self.rows > 0
         share = self.rows[kept, None] / max(self.frames, 1)
-        return np.sqrt((share * self.std[kept] ** 2).sum(0))
+        return np.asarray(np.sqrt((share * self.std[kept] ** 2).sum(0)))
 
     @property
     def dead(self) -> np.ndarray:
