@@ -14,10 +14,11 @@ from surehand.formats.contract import replacing
 
 
 def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+    return math.nan if value is None or (isinstance(value, float) and math.isinf(value)) else value
 
 
-# A float that may be unknown: NaN in Python, null in JSON (JSON has no NaN).
+# A float that may be unknown: NaN in Python, null in JSON, which has neither NaN nor infinity. A limit at infinity says
+# no more than that there is none, so it becomes NaN at once and a record equals what its file holds.
 Number = Annotated[
     float,
     BeforeValidator(_number),
