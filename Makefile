@@ -5,7 +5,7 @@ TEST_VENV := .venv-test
 PYTEST_FLAGS ?= --numprocesses 2
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs bench bare lock clean
+.PHONY: demo test slow lint docs bench bare lock clean
 
 ## demo: set up, judge the embedded checkpoints, write a page
 demo: $(VENV)/.ready
@@ -14,6 +14,10 @@ demo: $(VENV)/.ready
 ## test: set up, check style, types and house, run the tests
 test: $(TEST_VENV)/.ready lint
 	$(TEST_VENV)/bin/python -m pytest $(PYTEST_FLAGS)
+
+## slow: soaks and full promise grids, minutes each
+slow: $(TEST_VENV)/.ready
+	$(TEST_VENV)/bin/python -m pytest $(PYTEST_FLAGS) -m slow
 
 lint: $(TEST_VENV)/.ready
 	$(TEST_VENV)/bin/ruff format --check .

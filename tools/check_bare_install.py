@@ -40,6 +40,8 @@ def main() -> None:
             "demo data packaged:",
             run(python, "-c", "from surehand.demo import demo_folder; print(demo_folder().name)").strip(),
         )
+        run(bare / "bin/surehand", "demo", "--out", Path(folder) / "demo")
+        print("demo from the wheel:", sorted(path.name for path in (Path(folder) / "demo").iterdir()))
         if median > HELP_SECONDS:
             sys.exit(f"--help took {median:.2f} s, at most {HELP_SECONDS} s wanted")
 

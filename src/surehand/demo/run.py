@@ -1,6 +1,7 @@
 """The main job on the embedded data: errors of eight checkpoints, the verdict, and what happened in closed loop."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from surehand.demo import demo_folder
 from surehand.errors.plan import Plan
@@ -25,6 +26,7 @@ def run_demo(seed: int = 0, progress: Callable[[str, float], None] = lambda what
     """The record of the embedded checkpoints, their closed-loop successes among its notes."""
     folder = demo_folder()
     dataset = open_lerobot(folder / "dataset")
+    kinematics = find_spec("mujoco") is not None  # an extra: without it the page has no tool pose
     tasks = dict(zip(dataset.episodes.tolist(), dataset.episode_tasks, strict=True))
     plan = Plan(
         layout=LAYOUT,
@@ -34,8 +36,8 @@ def run_demo(seed: int = 0, progress: Callable[[str, float], None] = lambda what
         executed=4,
         phase=f"distance:tool_object_distance:{NEAR}",
         watch="arm",
-        model=folder / "robot.xml",
-        site="tool",
+        model=folder / "robot.xml" if kinematics else None,
+        site="tool" if kinematics else "",
         seed=seed,
     )
     files = [open_predictions(path) for path in sorted((folder / "predictions").glob("mlp-*.parquet"))]

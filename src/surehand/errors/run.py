@@ -39,6 +39,8 @@ def measure_errors(
     """
     require_held_out(plan.split)
     files = list(predictions)
+    if not files and not plan.rivals:
+        raise SurehandError("nothing to measure: give recorded predictions, or leave at least one rival in")
     horizon = common_horizon(files, plan)
     progress("training statistics", 0.0)
     training = _training(dataset, plan)

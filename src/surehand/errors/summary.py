@@ -20,7 +20,7 @@ from surehand.formats.lerobot import LeRobotFolder
 from surehand.measure.clusters import by_cluster
 from surehand.measure.error import GroupErrors
 from surehand.measure.resample import ratio_interval, skill_interval, unit_warnings
-from surehand.measure.scale import Scale, make_scale, robot_scale
+from surehand.measure.scale import Scale, make_scale
 
 FLOOR = 0.01  # of a rival's error: differences below are noise level when checkpoints are compared
 QUANTISATION = 1e-10  # squared robot units: a rival this good leaves nothing to be skilful about
@@ -66,10 +66,10 @@ def summarise(
     warnings: list[str],
 ) -> ErrorsRecord:
     """The record of one evaluation; raises SurehandError where checkpoints were not measured on the same frames."""
-    plan, layout, training = yardstick.plan, yardstick.plan.layout, yardstick.training
-    scale = (
-        robot_scale(layout.size) if plan.space == "robot" else make_scale(plan.space, training, plan.by, layout.size)
-    )
+    plan, layout = yardstick.plan, yardstick.plan.layout
+    # The policy's own normaliser where it was given; every other space is a matter of the training episodes.
+    stats = plan.stats if plan.space == "normalised" and plan.stats is not None else yardstick.training
+    scale = make_scale(plan.space, stats, plan.by, layout.size)
     episodes = meters[0].sums
     share = Summary(yardstick, scale, read_clusters(dataset, plan.cluster, episodes.episode.tolist()))
     rivals = {meter.name: meter for meter in meters if meter.rival}
