@@ -10,9 +10,10 @@ from surehand.errors.plan import Plan
 from surehand.errors.record import ErrorsRecord
 from surehand.errors.recorded import recorded_errors
 from surehand.errors.run import measure_errors
-from surehand.exceptions import NotEnoughData, ShapeError, SurehandError
+from surehand.exceptions import NotEnoughData, ShapeError, SpaceError, SurehandError
 from surehand.formats.lerobot import open_lerobot, read_lerobot
 from surehand.formats.predictions import open_predictions, read_predictions, write_predictions
+from surehand.frames import Space, Stats
 from surehand.layout import Layout
 from surehand.splits import listed_split
 
@@ -167,3 +168,58 @@ def test_real_robot_idle_side_is_said_to_halve_the_total(shared: Path) -> None:
     assert idle == ["left_arm", "left_hand"]
     (line,) = [line for line in record.warnings if "hardly move" in line]
     assert "13 of 26 joints" in line and "2.0× lower" in line
+
+
+def test_normalised_predictions_score_as_in_robot_units(dataset: Path, predictions: list[Path], tmp_path: Path) -> None:
+    folder = open_lerobot(dataset)
+    stats = Stats(mean=np.array([0.1, -0.2, 0.5, 0.0, 0.0]), std=np.array([0.5, 2.0, 0.4, 0.1, 1.0]), source="policy")
+    said = read_predictions(predictions[0])
+    normalised = (said.prediction - stats.mean) / stats.std
+    made = replace(said, prediction=normalised.astype(np.float32), space=Space("normalised", "mean_std"))
+    write_predictions(tmp_path / "normalised.parquet", made)
+    files = [open_predictions(tmp_path / "normalised.parquet")]
+    with pytest.raises(SpaceError, match="statistics"):
+        measure_errors(folder, plan(dataset), files)
+    robot = measure_errors(folder, plan(dataset), [open_predictions(predictions[0])]).policies[0]
+    undone = measure_errors(folder, plan(dataset, stats=stats), files).policies[0]
+    assert undone.errors["arm"].value == pytest.approx(robot.errors["arm"].value, rel=1e-5)
+    # errors in normalised space are divided by the policy's own normaliser, not by what training happens to say
+    scaled = measure_errors(folder, plan(dataset, stats=stats, space="normalised"), files)
+    joints = scaled.policies[0].joints
+    assert joints["arm.flex"] == pytest.approx(robot.joints["arm.flex"] / 2.0**2, rel=1e-5)
+    assert "policy" in scaled.methods.space
+
+
+@pytest.mark.parametrize(
+    ("words", "phases", "causal"),
+    [
+        ("gripper", ["free", "contact"], "transition"),
+        ("distance:near:0.5", ["free", "contact"], "nearer than 0.5"),
+        ("speed:observation.state:0.3", ["free", "contact"], "slower than 0.3"),
+        ("speed:observation.state", ["free", "contact"], "slower than"),
+        ("none", ["all"], "none"),
+    ],
+)
+def test_phase_words(dataset: Path, predictions: list[Path], words: str, phases: list[str], causal: str) -> None:
+    record = measure_errors(open_lerobot(dataset), plan(dataset, phase=words), [open_predictions(predictions[0])])
+    assert record.phases == phases and causal in record.methods.phases
+    split = record.policies[0].phases
+    assert set(split) == (set(phases) if len(phases) > 1 else set())
+
+
+@pytest.mark.parametrize("words", ["moon", "distance:near", "speed:", "distance:near:far"])
+def test_phase_words_that_cannot_be_read(dataset: Path, words: str) -> None:
+    with pytest.raises(SurehandError):
+        measure_errors(open_lerobot(dataset), plan(dataset, phase=words))
+
+
+def test_nothing_to_measure_is_said(dataset: Path) -> None:
+    with pytest.raises(SurehandError, match="nothing to measure"):
+        measure_errors(open_lerobot(dataset), plan(dataset, rivals=()))
+
+
+def test_predictions_of_another_dataset_are_refused(dataset: Path, predictions: list[Path], tmp_path: Path) -> None:
+    said = read_predictions(predictions[0])
+    write_predictions(tmp_path / "other.parquet", replace(said, episode=said.episode + 3))
+    with pytest.raises(SurehandError, match=r"predicts 3 episodes .* first is 12"):
+        measure_errors(open_lerobot(dataset), plan(dataset), [open_predictions(tmp_path / "other.parquet")])
