@@ -62,6 +62,10 @@ def test_ranges_include_both_ends() -> None:
     assert parse_episodes(" 7, 2..4,3") == (7, 2, 3, 4)
 
 
+def test_lerobot_s_own_lists_are_read() -> None:
+    assert parse_episodes("[3, 5]") == parse_episodes("3,5") == (3, 5)
+
+
 @pytest.mark.parametrize("text", ["", "3,,4", "3-5", "a", "5..3", "..4", "1..99999999999", "-1"])
 def test_lists_that_cannot_be_read_are_refused(text: str) -> None:
     with pytest.raises(SurehandError):

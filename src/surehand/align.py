@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from surehand.exceptions import ShapeError, SpaceError, SurehandError
-from surehand.frames import Actions, Pairs, Predictions, Space, Stats
+from surehand.frames import Actions, Pairs, Predictions, Space, Stats, frame_keys, usable
 
 
 class AlignError(SurehandError):
@@ -93,9 +93,9 @@ def _check_spaces(predictions: Predictions, recorded: Actions) -> Space:
 def _rows(predictions: Predictions, recorded: Actions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Recorded row of every prediction, and first and last row of its episode, each (N,)."""
     _check_whole(recorded)
-    key = _key(recorded.episode, recorded.frame)
+    key = frame_keys(recorded.episode, recorded.frame)
     order = np.argsort(key, kind="stable")
-    wanted = _key(predictions.episode, predictions.frame)
+    wanted = frame_keys(predictions.episode, predictions.frame)
     place = np.searchsorted(key[order], wanted)
     row = order[np.minimum(place, len(key) - 1)] if len(key) else np.zeros(len(wanted), np.int64)
     missing = key[row] != wanted if len(key) else np.ones(len(wanted), bool)
@@ -109,10 +109,6 @@ def _rows(predictions: Predictions, recorded: Actions) -> tuple[np.ndarray, np.n
     which = np.searchsorted(starts, row, side="right") - 1
     ends = np.append(starts[1:], len(recorded)) - 1
     return row, starts[which], ends[which]
-
-
-def _key(episode: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    return (episode.astype(np.int64) << 32) + frame.astype(np.int64)
 
 
 def _check_whole(recorded: Actions) -> None:
@@ -162,14 +158,14 @@ def _chunks(action: np.ndarray, row: np.ndarray, target_row: np.ndarray, first_s
 
 def _check_finite(pairs: Pairs, recorded: Actions) -> None:
     """Nothing, or AlignError naming the first NaN or infinity at a valid step."""
-    if not np.isfinite(recorded.action).all():
+    if not usable(recorded.action).all():
         _check_values(pairs, "recorded action", pairs.target[:, None])
-    if not np.isfinite(pairs.prediction).all():
+    if not usable(pairs.prediction).all():
         _check_values(pairs, "prediction", pairs.prediction)
 
 
 def _check_values(pairs: Pairs, what: str, values: np.ndarray) -> None:
-    bad = ~np.isfinite(values) & pairs.valid[:, None, :, None]  # (N, K or 1, H, D)
+    bad = ~usable(values) & pairs.valid[:, None, :, None]  # (N, K or 1, H, D)
     if bad.any():
         n, _, h, d = (int(i) for i in np.argwhere(bad)[0])
         name = f" ({pairs.names[d]})" if pairs.names else ""

@@ -54,6 +54,11 @@ class Space:
         return cls(units, by, reference or "unknown")  # type: ignore[arg-type]
 
 
+def frame_keys(episode: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """One number per (episode, frame), in their order (N,)."""
+    return (episode.astype(np.int64) << 32) + frame.astype(np.int64)
+
+
 class _Arrays:
     """Selection of rows and the check that all arrays have the same number of them."""
 
@@ -106,6 +111,13 @@ class Stats:
         if by == "mean_std":
             return np.asarray(first, float), np.asarray(second, float)
         return (np.asarray(first, float) + second) / 2, (np.asarray(second, float) - first) / 2
+
+
+def usable(values: np.ndarray) -> np.ndarray:
+    """True where a number can be measured with: finite, and within single precision, so that its square is finite."""
+    if values.dtype == np.float32:
+        return np.asarray(np.isfinite(values))
+    return np.asarray(np.abs(values) <= np.finfo(np.float32).max)  # NaN is not
 
 
 @dataclass(frozen=True, eq=False)

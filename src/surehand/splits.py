@@ -85,9 +85,12 @@ def random_split(all_episodes: Iterable[int], ratio: float, seed: int) -> Split:
 
 
 def parse_episodes(text: str) -> tuple[int, ...]:
-    """Episode numbers of "3,5..9", in the order given and each once; SplitError names the part that cannot be read."""
+    """Episode numbers of "3,5..9", in the order given and each once; SplitError names the part that cannot be read.
+
+    LeRobot's own spelling of a list, "[3, 5]", is read too.
+    """
     found: dict[int, None] = {}
-    for part in text.split(","):
+    for part in re.sub(r"^\s*\[(.*)\]\s*$", r"\1", text).split(","):
         match = re.fullmatch(r"(\d+)(?:\.\.(\d+))?", part.strip())
         if match is None:
             raise SplitError(f"cannot read {part.strip()!r} in the episode list {text!r}; expected 3 or 5..9")

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from surehand.cli import main
+from surehand.cli import Interrupted, main
+from surehand.cli.inputs import open_files
 from surehand.formats.lerobot import open_lerobot
 from surehand.formats.lerobot_write import write_lerobot
 from surehand.formats.predictions import write_predictions
@@ -190,6 +191,30 @@ BAD = {
     "no record": (["report", "{tmp}/no.json"], "no.json"),
     "no table": (["select", "{tmp}/no.csv"], "no.csv"),
     "unwritable folder": (["errors", "{data}", "--layout", LAYOUT, "--resamples", "200", "-o", "/proc/x"], "/proc"),
+    "folder name too long": (["errors", "{data}", "--layout", LAYOUT, "-o", "x" * 300], "too long"),
+    "folder that is a file": (["errors", "{data}", "--layout", LAYOUT, "-o", __file__], "Not a directory"),
+    "unknown option": (["errors", "{data}", "--splitt", "0.1"], "--split"),
+    "unknown command": (["error"], "'errors'"),
+    "text for a number": (["errors", "{data}", "--split", "x"], "--split"),
+    "two datasets": (["errors", "{data}", "{data}"], "surehand errors --help"),
+    "negative seed": (["select", "{tmp}/no.csv", "--seed", "-1"], "--seed"),
+    "level in percent": (["errors", "{data}", "--layout", LAYOUT, "--level", "95"], "0.95"),
+    "nothing to measure": (["errors", "{data}", "--layout", LAYOUT, "--rivals", "none"], "recorded predictions"),
+    "nothing to learn from": (
+        ["errors", "{data}", "--layout", LAYOUT, "--episodes", "0..9", "--rivals", "mean"],
+        "need training episodes",
+    ),
+    "phase with a tail": (["errors", "{data}", "--layout", LAYOUT, "--phase", "gripper:0.3"], "stands alone"),
+    "phase limit that is no number": (
+        ["errors", "{data}", "--layout", LAYOUT, "--phase", "speed:observation.state:nan"],
+        "above 0",
+    ),
+    "distance of several values": (
+        ["errors", "{data}", "--layout", LAYOUT, "--phase", "distance:observation.state:1"],
+        "3 distances per frame",
+    ),
+    "doctor without a dataset": (["doctor", "{tmp}"], "no LeRobot dataset"),
+    "statistics of a dataset folder": (["errors", "{data}", "--stats", "{data}"], "no LeRobot checkpoint"),
     "model without site": (["errors", "{data}", "--layout", LAYOUT, "--model", "{tmp}/no.urdf"], "--site"),
 }
 
@@ -208,19 +233,137 @@ def test_bad_input_is_one_line_and_exit_code_two(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_exits_with_130_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    command = [
-        sys.executable, "-m", "surehand", "errors", str(folder / "dataset"), "--layout", LAYOUT,
-        "--resamples", "20000000", "--out", str(out),
-    ]  # fmt: skip
+def test_an_interrupt_exits_with_130_and_leaves_nothing(tmp_path: Path) -> None:
+    table, out = tmp_path / "table.csv", tmp_path / "out"
+    os.mkfifo(table)  # whoever reads it waits, so the interrupt comes while the command is at work
+    command = [sys.executable, "-m", "surehand", "select", str(table), "--out", str(out)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    time.sleep(4)
+    while (written := _open_for_reader(table)) is None and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.5)  # a signal between opening and reading would only be heard once the read returns
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.strip().splitlines()[-1].startswith("surehand: interrupted")
+    assert said.splitlines() == ["surehand: interrupted; nothing was left half-written"]
     assert not out.exists()
+    assert written is not None
+    os.close(written)
+
+
+def _open_for_reader(fifo: Path) -> int | None:
+    try:
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # nobody reads yet
+        return None
+
+
+@pytest.mark.parametrize(("failure", "code"), [(OSError(28, "No space left on device"), 2), (Interrupted(), 130)])
+def test_a_report_is_written_whole_or_not_at_all(
+    failure: BaseException,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table, out = tmp_path / "table.csv", tmp_path / "out"
+    table.write_text("checkpoint,arm,gripper,total\n10k,0.30,4.31,1.04\n20k,0.59,2.21,0.95\n")
+    write, calls = Path.write_bytes, []
+
+    def fail_on_third(path: Path, data: bytes) -> int:
+        calls.append(path)
+        if len(calls) == 3:
+            raise failure
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fail_on_third)
+    assert run(monkeypatch, "select", table, "--out", out) == code
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert len(calls) == 3 and not out.exists()
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_an_interrupt_is_heard_even_where_a_library_swallows_it(folder: Path, swallowed: bool) -> None:
+    # pyarrow ignores whatever is raised while it looks for pandas; here a stand-in that does the same.
+    script = (
+        "import signal, sys, time\n"
+        "from surehand.cli import Interrupted, main\n"
+        "import surehand.cli.inputs as inputs\n"
+        "def sleep(*_, **__):\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    except Interrupted:\n"
+        f"        if not {swallowed}: raise\n"
+        "    for _ in range(300):\n"
+        "        time.sleep(0.1)\n"
+        "inputs.open_dataset = sleep\n"
+        f"sys.argv = ['surehand', 'errors', {str(folder / 'dataset')!r}]\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=25, check=False)
+    assert done.returncode == 130
+    assert done.stderr.splitlines() == ["surehand: interrupted; nothing was left half-written"]
+
+
+def test_a_full_disk_behind_the_output_is_one_line() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "surehand", "robots", "--json"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and b"cannot write the output" in done.stderr
+
+
+def test_a_terminal_without_our_letters_shows_the_rest(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("checkpoint,arm,gripper,total\n10k,0.30,4.31,1.04\n20k,0.59,2.21,0.95\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "surehand", "select", str(table)],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+    )
+    assert done.returncode == 0 and b"20k by total" in done.stdout and done.stderr == b""
+
+
+def test_a_folder_of_predictions_is_read_by_training_step(folder: Path, tmp_path: Path) -> None:
+    recorded = open_lerobot(folder / "dataset").read([8])
+    for step in ("9k", "10k", "run 2k"):
+        made = Predictions(
+            prediction=np.zeros((len(recorded), 1, H, 3), np.float32),
+            episode=recorded.episode,
+            frame=recorded.frame,
+            length=np.full(len(recorded), H),
+            checkpoint="" if step == "10k" else step,
+        )
+        write_predictions(tmp_path / f"{step}.parquet", made)
+    assert [file.checkpoint for file in open_files([tmp_path])] == ["9k", "10k", "run 2k"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"kind": ["errors"]}',
+        '{"kind": "errors", "schema_version": "2"}',
+        '{"kind": "errors", "schema_version": null}',
+        '{"kind": "errors", "schema_version": 99}',
+        '{"kind": "errors", "unheard_of": 1}',
+        '{"kind": "errors", "schema_version": ' + "9" * 5000 + "}",
+        "[" * 100_000,
+        "",
+        "3",
+    ],
+)
+def test_a_foreign_record_is_one_line(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "r.json").write_text(text)
+    for command in ("report", "select"):
+        assert run(monkeypatch, command, tmp_path / "r.json") == 2
+        said = capsys.readouterr()
+        assert said.out == "" and len(said.err.splitlines()) == 1 and "r.json" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
 
 
 def test_a_closed_pipe_is_no_traceback(folder: Path) -> None:

@@ -105,6 +105,50 @@ def test_faults_in_the_recording(worlds: Any, recorded: Actions, root: Path, mon
     assert {"data.nonfinite", "data.dead_dims", "time.rate"} <= grave(record)
 
 
+def test_states_that_are_no_numbers_are_named(recorded: Actions, tmp_path: Path) -> None:
+    state = np.array(recorded.state)
+    state[recorded.episode == 3] = np.nan
+    broken = replace(recorded, state=state)
+    record = examine_folder(write_lerobot(tmp_path / "data", [broken]))
+    (one,) = [f for f in record.findings if f.code == "data.nonfinite"]
+    assert "of the recorded state" in one.evidence and one.where == "episode 3, frame 0, state dimension 0"
+    assert record.exit_code == 1
+
+
+def test_dead_columns_divide_nothing(recorded: Actions, tmp_path: Path) -> None:
+    action = recorded.action.copy()
+    action[:, :7] = 0.5
+    root = write_lerobot(tmp_path / "data", [replace(recorded, action=action)])
+    assert "stats.ok" in {f.code for f in examine_folder(root).findings}  # numpy would warn, and warnings are errors
+
+
+def test_episodes_that_the_metadata_lost(recorded: Actions, tmp_path: Path) -> None:
+    root = write_lerobot(tmp_path / "data", [recorded], version="v2.1")
+    listed = root / "meta" / "episodes.jsonl"
+    lines = listed.read_text().splitlines(keepends=True)
+    listed.write_text("".join(lines[:4]))
+    (one,) = [f for f in examine_folder(root).findings if f.code == "episode.count"]
+    assert one.evidence == "info.json states 10 episodes, 4 are listed"
+    listed.write_text("")
+    record = examine_folder(root)
+    assert "episode.empty" in grave(record) and record.exit_code == 1
+
+
+def test_statistics_that_cannot_be_read_are_no_secret(root: Path) -> None:
+    stats = root / "meta" / "stats.json"
+    stats.write_text(stats.read_text()[:100])
+    (one,) = [f for f in examine_folder(root).findings if f.code == "stats.unreadable"]
+    assert "stats.json line" in one.evidence
+
+
+@pytest.mark.parametrize("features", [[1], {"action": None}, None])
+def test_an_info_json_of_something_else(root: Path, features: object) -> None:
+    path = root / "meta" / "info.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "features": features}))
+    with pytest.raises(FormatError, match=r"info.json: (expected an object|feature 'action' is None)"):
+        examine_folder(root)
+
+
 def test_an_unreadable_episode_leaves_the_rest_examined(recorded: Actions, tmp_path: Path) -> None:
     root = write_lerobot(tmp_path / "broken", [recorded], version="v2.1")
     files = sorted((root / "data").rglob("*.parquet"))

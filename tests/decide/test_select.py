@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from surehand.decide.choice import Choice
-from surehand.decide.convergence import parse_step
 from surehand.decide.evidence import gather
 from surehand.decide.frontier import minimax_ratios, pareto_front, possible_minimax, possible_pareto
 from surehand.decide.rules import parse_rule
 from surehand.decide.select import select_checkpoint
 from surehand.exceptions import NotEnoughData, ShapeError, SpaceError, SurehandError
+from surehand.formats.checkpoint_names import parse_step
 from surehand.formats.tables import read_error_table
 from surehand.frames import ErrorTable
 from surehand.layout import Layout
@@ -226,7 +226,7 @@ def test_clusters_are_summed(rng: np.random.Generator) -> None:
     errors = measured(rng, truth(), episodes=60)
     choice = choose(errors, cluster=np.arange(60) // 4)
     assert choice.units == 15 and choice.best == choose(errors).best
-    assert any("only 15 episodes" in line for line in choice.warnings)
+    assert choice.unit == "cluster" and any("only 15 clusters" in line for line in choice.warnings)
     with pytest.raises(ShapeError, match="3 ids for 60"):
         choose(errors, cluster=np.arange(3))
 

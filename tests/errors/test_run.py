@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from surehand.decide.select import select_checkpoint
 from surehand.errors.plan import Plan
 from surehand.errors.record import ErrorsRecord
 from surehand.errors.recorded import recorded_errors
 from surehand.errors.run import measure_errors
 from surehand.exceptions import NotEnoughData, ShapeError, SpaceError, SurehandError
-from surehand.formats.lerobot import open_lerobot, read_lerobot
+from surehand.formats.lerobot import LeRobotFolder, open_lerobot, read_lerobot
+from surehand.formats.lerobot_write import write_lerobot
 from surehand.formats.predictions import open_predictions, read_predictions, write_predictions
 from surehand.frames import Space, Stats
 from surehand.layout import Layout
@@ -183,6 +185,8 @@ def test_normalised_predictions_score_as_in_robot_units(dataset: Path, predictio
     robot = measure_errors(folder, plan(dataset), [open_predictions(predictions[0])]).policies[0]
     undone = measure_errors(folder, plan(dataset, stats=stats), files).policies[0]
     assert undone.errors["arm"].value == pytest.approx(robot.errors["arm"].value, rel=1e-5)
+    untouched = measure_errors(folder, plan(dataset, stats=stats), [open_predictions(predictions[0])])
+    assert "recorded in robot units" in untouched.methods.normalisation  # the statistics undid nothing there
     # errors in normalised space are divided by the policy's own normaliser, not by what training happens to say
     scaled = measure_errors(folder, plan(dataset, stats=stats, space="normalised"), files)
     joints = scaled.policies[0].joints
@@ -191,18 +195,18 @@ def test_normalised_predictions_score_as_in_robot_units(dataset: Path, predictio
 
 
 @pytest.mark.parametrize(
-    ("words", "phases", "causal"),
+    ("words", "phases", "said"),
     [
-        ("gripper", ["free", "contact"], "transition"),
-        ("distance:near:0.5", ["free", "contact"], "nearer than 0.5"),
+        ("gripper", ["free", "contact"], "(offline): contact from 5 frames before"),
+        ("distance:near:0.5", ["free", "contact"], "(causal): contact where the tool is nearer than 0.5"),
         ("speed:observation.state:0.3", ["free", "contact"], "slower than 0.3"),
-        ("speed:observation.state", ["free", "contact"], "slower than"),
+        ("speed:observation.state", ["free", "contact"], "a quarter of the training frames"),
         ("none", ["all"], "none"),
     ],
 )
-def test_phase_words(dataset: Path, predictions: list[Path], words: str, phases: list[str], causal: str) -> None:
+def test_phase_words(dataset: Path, predictions: list[Path], words: str, phases: list[str], said: str) -> None:
     record = measure_errors(open_lerobot(dataset), plan(dataset, phase=words), [open_predictions(predictions[0])])
-    assert record.phases == phases and causal in record.methods.phases
+    assert record.phases == phases and said in record.methods.phases
     split = record.policies[0].phases
     assert set(split) == (set(phases) if len(phases) > 1 else set())
 
@@ -223,3 +227,67 @@ def test_predictions_of_another_dataset_are_refused(dataset: Path, predictions: 
     write_predictions(tmp_path / "other.parquet", replace(said, episode=said.episode + 3))
     with pytest.raises(SurehandError, match=r"predicts 3 episodes .* first is 12"):
         measure_errors(open_lerobot(dataset), plan(dataset), [open_predictions(tmp_path / "other.parquet")])
+
+
+def test_rivals_are_scored_on_the_pairs_that_checkpoints_answered(
+    dataset: Path, predictions: list[Path], tmp_path: Path
+) -> None:
+    said = read_predictions(predictions[0]).take(slice(0, None, 2))
+    cut = replace(said, length=np.where(said.frame % 4 == 0, 2, 4), checkpoint="cut")
+    file = open_predictions(write_predictions(tmp_path / "cut.parquet", cut))
+    cut_policy, *rivals = measure_errors(open_lerobot(dataset), plan(dataset), [file]).policies
+    for rival in rivals:
+        assert rival.episode_pairs == cut_policy.episode_pairs
+        ratio = cut_policy.errors["arm"].value / rival.errors["arm"].value
+        assert cut_policy.skill[rival.name]["arm"].value == pytest.approx(1 - ratio)
+
+
+def test_choosing_again_from_a_record_says_the_same(dataset: Path, predictions: list[Path], tmp_path: Path) -> None:
+    files = [open_predictions(p) for p in predictions[:2]]
+    for cluster, unit in (("", "episode"), ("pair", "cluster")):
+        record = measure_errors(_with_pairs(dataset, tmp_path), plan(dataset, cluster=cluster), files)
+        again = select_checkpoint(recorded_errors(record), rng=np.random.default_rng(0), draws=500)
+        assert record.choice is not None and again.unit == record.choice.unit == unit
+        assert again.units == record.choice.units == (4 if cluster == "" else 2)
+        for mine, theirs in zip(again.picks, record.choice.picks, strict=True):
+            assert (mine.rule, mine.best, mine.tied, mine.note) == (theirs.rule, theirs.best, theirs.tied, theirs.note)
+
+
+def _with_pairs(dataset: Path, tmp_path: Path) -> LeRobotFolder:
+    """The same recording with a column that two neighbouring episodes share."""
+    if not (tmp_path / "pairs").exists():
+        whole = open_lerobot(dataset).read(columns=["session"])
+        episodes = [whole.take(whole.episode == e) for e in range(12)]
+        paired = [replace(e, columns={"pair": e.episode[:, None] // 2}) for e in episodes]
+        write_lerobot(tmp_path / "pairs", paired, robot_type="toy")
+    return open_lerobot(tmp_path / "pairs")
+
+
+def test_the_mean_of_k_has_one_interval_wherever_it_stands(dataset: Path, predictions: list[Path]) -> None:
+    policy = measure_errors(open_lerobot(dataset), plan(dataset), [open_predictions(predictions[2])]).policies[0]
+    assert policy.stochastic is not None
+    for group, value in policy.stochastic.mean_of_k.items():
+        assert value.model_dump() == pytest.approx(policy.errors[group].model_dump(), nan_ok=True)
+
+
+def test_a_task_of_one_episode_is_said_to_be_pooled(dataset: Path, predictions: list[Path]) -> None:
+    split = listed_split(range(12), "8,9,10")
+    record = measure_errors(open_lerobot(dataset), plan(dataset, split=split), [open_predictions(predictions[0])])
+    assert any("1 of 2 tasks have a single held-out episode" in line for line in record.warnings)
+
+
+def test_grippers_carry_their_own_error_and_what_happens_outside(dataset: Path, predictions: list[Path]) -> None:
+    record = measure_errors(open_lerobot(dataset), plan(dataset, phase="gripper"), [open_predictions(predictions[0])])
+    policy = record.policies[0]
+    events = policy.gripper["gripper"]
+    assert events.error_inside == pytest.approx(policy.phases["contact"]["gripper"].value)
+    assert events.error_outside == pytest.approx(policy.phases["free"]["gripper"].value)
+    assert events.off_frames >= abs(events.delay_frames) and events.spurious_outside >= 0
+    assert "offline" in record.methods.phases
+
+
+def test_without_training_episodes_the_missing_rivals_are_named(dataset: Path, tmp_path: Path) -> None:
+    everything = plan(dataset, split=listed_split(range(12), "0..11"))
+    record = measure_errors(open_lerobot(dataset), everything)
+    assert [p.name for p in record.policies] == ["hold last", "state as action"]
+    assert any("no task mean and no nearest neighbour" in line for line in record.warnings)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surehand.formats.checkpoint_names import parse_step
+from surehand.formats.checkpoint_names import parse_step, split_step
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,10 @@ from surehand.formats.checkpoint_names import parse_step
         ("step 2M", 2_000_000),
         ("smolvla_450M_40k", 40_000),
         ("smolvla_450M", None),
+        ("mlp 012000", 12_000),
+        ("flow-000500", 500),
+        ("seed-3", None),
+        ("act-2026-03-14", None),
         ("data10k_40k", 40_000),
         ("runs/40k/last", None),
         ("pi05_ours", None),
@@ -57,3 +61,10 @@ def test_a_written_step_is_read(step: int, pattern: str) -> None:
 @given(st.text())
 def test_any_text_gives_a_step_or_none(name: str) -> None:
     assert parse_step(name) is None or parse_step(name) >= 0  # type: ignore[operator]
+
+
+def test_checkpoints_of_one_run_share_what_is_left_of_their_names() -> None:
+    runs = {split_step(f"outputs/{run}/checkpoints/{step:06d}/pretrained_model")[0] for run in "ab" for step in (1, 20)}
+    assert len(runs) == 2
+    assert split_step("B32 40k")[0] == split_step("B32 5k")[0] != split_step("PT 5k")[0]
+    assert split_step("pi05_ours") == ("pi05_ours", None)

@@ -90,6 +90,9 @@ def test_modes_that_cannot_be_undone_are_refused(tmp_path: Path, mode: str, erro
 def test_broken_checkpoints_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no such checkpoint"):
         read_checkpoint_stats(tmp_path / "nowhere")
+    with pytest.raises(FormatError, match="no LeRobot checkpoint"):
+        read_checkpoint_stats(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
     with pytest.raises(FormatError, match="no normalization_mapping"):
         read_checkpoint_stats(tmp_path)
     folder = new_checkpoint(tmp_path)

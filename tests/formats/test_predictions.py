@@ -401,6 +401,8 @@ def test_npz_refusals(tmp_path: Path) -> None:
         ({"frame": None}, FormatError, "no array 'frame'"),
         ({"space": None}, FormatError, "no text 'space'"),
         ({"prediction": np.array([{}], dtype=object)}, FormatError, "pickled objects"),
+        ({"prediction": np.full((2, 3, 4), 1e150)}, FormatError, "1e\\+150 at episode 0 frame 0"),
+        ({"prediction": np.zeros((0, 3, 4))}, FormatError, "no frames"),
         ({"prediction": np.zeros((2, 12))}, ShapeError, r"\(2, 12\)"),
         ({"prediction": np.zeros((2, 3, 4), int)}, FormatError, "int64"),
         ({"frame": np.arange(3)}, ShapeError, "disagree in length"),
@@ -409,6 +411,9 @@ def test_npz_refusals(tmp_path: Path) -> None:
         ({"surehand": GOOD.replace(": 1,", ": 9,")}, FormatError, "schema version 9"),
         ({"tasks": np.array(["a"]), "task": np.array([0, 1])}, ShapeError, "for 1 tasks"),
     ]
+    path.write_bytes(np.random.default_rng(1).bytes(3000))
+    with pytest.raises(FormatError, match="not an npz file"):
+        read_predictions(path)
     for change, kind, words in cases:
         np.savez(path, **{name: value for name, value in {**good, **change}.items() if value is not None})
         with pytest.raises(kind, match=words):

@@ -55,6 +55,7 @@ BAD = {
     "word": ("checkpoint,arm\n1k,x\n", r"t.csv line 2 column 'arm': 'x' is no error"),
     "comma": ('checkpoint,arm\n1k,"0,3"\n', "line 2 column 'arm'"),
     "nan": ("checkpoint,arm\n1k,1\n\n2k,nan\n", "line 4 column 'arm': 'nan'"),
+    "beyond all sums": ("checkpoint,arm,total\n1k,1,1e200\n", "line 2 column 'total': '1e200'"),
     "negative": ("checkpoint,arm,total\n1k,1,-2\n", "line 2 column 'total': '-2'"),
     "missing cell": ("checkpoint,arm\n1k\n", "line 2: 1 cells, the headings have 2"),
     "first column": ("model,arm\n1k,1\n", "the first column is 'model', expected 'checkpoint'"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from surehand.exceptions import NotEnoughData, ShapeError, SurehandError
 from surehand.frames import Actions
 from surehand.measure.convention import GripperConvention
-from surehand.measure.phases import column_phases, distance_phases, gripper_phases, speed_phases
+from surehand.measure.phases import column_phases, distance_phases, gripper_phases, slow_speed, speed_phases
 
 UNIT = GripperConvention("0..1", 0.0, 1.0, "unknown", "")
 
@@ -73,9 +73,10 @@ def test_low_speed_by_hand() -> None:
     rule, labels = speed_phases(recorded, position, fps=10.0, limit=11.0)
     assert labels.tolist() == [0, 0, 1, 1, 0, 1, 0]  # speeds -, 50, 5, 0; -, 10, 90
     assert rule.causal and "slower than 11 per second (given)" in str(rule)
-    rule, labels = speed_phases(recorded, position, fps=10.0, quantile=0.5)
-    assert labels.tolist() == [0, 0, 1, 1, 0, 0, 0] and not rule.causal  # median 10, strictly below
-    assert "50% quantile" in rule.description
+    assert slow_speed(recorded, position, fps=10.0, quantile=0.5) == 10.0
+    assert slow_speed(recorded, position, fps=10.0) == 5.0
+    with pytest.raises(NotEnoughData, match="no two frames"):
+        slow_speed(recording([[0.0]]), np.zeros((1, 2)), fps=10.0)
 
 
 def test_distance_and_columns() -> None:
@@ -110,4 +111,4 @@ def test_what_a_phase_needs_is_said() -> None:
     with pytest.raises(SurehandError, match="episode 0 frame 2"):
         distance_phases(recorded, np.array([0, 0, np.nan, 0]), 1.0)
     with pytest.raises(SurehandError, match="frames per second"):
-        speed_phases(recorded, np.zeros((4, 3)), 0.0)
+        speed_phases(recorded, np.zeros((4, 3)), 0.0, limit=1.0)

@@ -1,5 +1,7 @@
 """Each rival against the loop that says what it is; training episodes alone; what it cannot predict is said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import circmean
 
 from surehand.align import pair
-from surehand.exceptions import NotEnoughData, ShapeError
+from surehand.exceptions import NotEnoughData, ShapeError, SurehandError
 from surehand.frames import Actions, Space
 from surehand.layout import Layout
 from surehand.policies.nearest import nearest_rows
@@ -173,3 +175,19 @@ def test_hold_last_reads_nothing_that_follows() -> None:
     later = Actions(**{**vars(recorded), "action": np.where(recorded.frame[:, None] < 5, recorded.action, 9.0)})
     a, b = (HoldLast().predict(r, 2).prediction for r in (recorded, later))
     np.testing.assert_array_equal(a[:6], b[:6])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_states_that_are_no_numbers_are_refused_by_name(rng: np.random.Generator, value: float) -> None:
+    recorded = recording(rng, [4, 3])
+    state = np.array(recorded.state)
+    state[5, 2] = value
+    broken = replace(recorded, state=state)
+    place = f"state of episode 1, frame 1, dimension 2: {value} \\(1 such"
+    with pytest.raises(SurehandError, match=place):
+        StateAsAction().predict(broken, 2)
+    with pytest.raises(SurehandError, match=place):
+        NearestNeighbour().fit([broken])
+    with pytest.raises(SurehandError, match=place):
+        NearestNeighbour().fit([recorded]).predict(broken, 2)
+    assert np.isfinite(TaskMean().fit([broken]).predict(broken, 2).prediction).all()

@@ -92,7 +92,7 @@ def errors_record(
         robot="hsr",
         evidence=["11 columns, as the HSR has", "7 of 11 names match"],
         space="robot",
-        unit_note="Squared robot units: groups with unlike units are not comparable; use range or std for that.",
+        unit_note="Squared robot units: groups with unlike units are not comparable; use range or std for that",
         groups=[
             GroupInfo(
                 name=g,

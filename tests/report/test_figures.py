@@ -19,7 +19,7 @@ ALL = {"error_by_group", "group_shares", "skill", "horizon", "worst_traces", "se
 
 def test_every_figure_in_every_format(make_errors, rng):
     for figure in figures(make_errors(rng, ("40k", "80k"), horizon=4)):
-        svg = figure.svg()
+        svg = figure.drawing
         assert svg.startswith("<svg") and svg.count("<text") > 5
         assert figure.png().startswith(b"\x89PNG") and figure.pdf().startswith(b"%PDF")
         assert "14" in figure.caption or figure.key == "worst_traces"
@@ -28,7 +28,7 @@ def test_every_figure_in_every_format(make_errors, rng):
 
 def test_words_of_the_record_are_in_the_drawing(make_errors, names, rng):
     record = make_errors(rng, names["steps"])
-    svg = {f.key: html.unescape(f.svg()) for f in figures(record)}
+    svg = {f.key: html.unescape(f.drawing) for f in figures(record)}
     assert svg.keys() == ALL
     for word in ("arm", "gripper", "head", "base", "10k", "70k", "hold last action"):
         assert f">{word}<" in svg["error_by_group"] or word in svg["error_by_group"]
@@ -52,7 +52,7 @@ def test_a_zero_error_is_written_not_drawn(make_errors, rng):
     record = make_errors(rng, ("40k", "80k"))
     for p in record.policies:
         p.errors["arm"] = Value(value=0.0) if p.name == "40k" else Value(value=0.01, low=0.0, high=0.02)
-    svg = next(f.svg() for f in figures(record) if f.key == "error_by_group")
+    svg = next(f.drawing for f in figures(record) if f.key == "error_by_group")
     assert svg.count("exactly 0") >= 1 and "NaN" not in svg
 
 
@@ -89,11 +89,11 @@ def test_any_record_can_be_drawn(make_errors, seed, checkpoints, rivals, interva
         rng, names, rivals=given_rivals, intervals=intervals, extras=extras, horizon=horizon, episodes=3
     )
     for figure in figures(record):
-        assert figure.svg().startswith("<svg")
+        assert figure.drawing.startswith("<svg")
 
 
 def test_a_broken_specification_is_not_passed_over(make_errors, rng):
     figure = figures(make_errors(rng, ("40k", "80k")))[0]
     figure.spec["concat"] = "nonsense"
     with pytest.raises(ValueError, match=r"."):
-        figure.svg()
+        assert figure.drawing

@@ -72,8 +72,8 @@ def test_ids_are_unique_and_the_contents_lead_somewhere(make_errors, rng):
 def test_verdict_first_methods_last(make_errors, rng):
     record = make_errors(rng, ("40k", "80k"))
     page = Structure(render_page(record))
-    assert page.headings[0] == "Errors" and page.headings[-1] == "Methods"
-    assert page.headings.index("Phases") < page.headings.index("Gripper") < page.headings.index("Warnings")
+    assert page.headings[:3] == ["Warnings", "Errors", "Selection"] and page.headings[-1] == "Methods"
+    assert page.headings.index("Phases") < page.headings.index("Gripper")
     order = [
         record.choice.sentence,
         record.choice.masking[0].sentence,
@@ -91,6 +91,20 @@ def test_the_methods_block_says_how(field, make_errors, rng):
     record = make_errors(rng, ("40k", "80k"), extras=False)
     methods = Structure(render_page(record)).text.partition("Methods")[2]
     assert str(getattr(record.methods, field)) in methods
+
+
+def test_the_page_of_a_choice_says_how_too(make_choice, rng):
+    choice = make_choice(rng, ("40k", "80k"), ["arm", "base"]).model_copy(update={"source": "t.csv", "seed": 11})
+    methods = Structure(render_page(choice)).text.partition("Methods")[2]
+    for said in ("t.csv", "11", f"selected from {choice.selected_from}", "normalisation", "weighting", choice.unit):
+        assert said in methods
+
+
+def test_warnings_of_the_choice_reach_the_page(make_errors, rng):
+    record = make_errors(rng, ("40k", "80k"))
+    record.choice.warnings = ["a and b have equal errors", *record.warnings]
+    page = Structure(render_page(record)).text
+    assert page.count("a and b have equal errors") == page.count("14 episodes: intervals below 20") == 1
 
 
 def test_a_single_checkpoint_claims_no_choice(make_errors, names, rng):

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from surehand.decide.findings import DoctorRecord, finding
 from surehand.report import print_choice, print_doctor, print_errors
-from surehand.report.detail_tables import errors_tables
+from surehand.report.choice_tables import picks_table
+from surehand.report.detail_tables import errors_tables, gripper_table
 from surehand.report.errors_tables import errors_table, phases_table
 from surehand.report.page import tables_of
 from surehand.report.tables import to_csv, to_markdown
@@ -82,6 +83,39 @@ def test_the_terminal_never_overflows_and_loses_no_number(who, width, make_error
         for c in range(1, len(table.columns)):
             main, below = table.text(r, c)
             assert main in text and below in text
+
+
+def test_verdict_errors_and_picks_come_before_details(make_errors, rng):
+    record = make_errors(rng, ("40k", "80k"))
+    text = printed(print_errors, record)
+    order = ("Mean squared error by group", "What each rule picks", "Error by phase", "Gripper events", "Warnings")
+    places = [text.index(word) for word in order]
+    assert places == sorted(places)
+    assert " ".join(record.evidence[0].split()) in " ".join(text.split())
+    record.robot = ""
+    assert "no known robot" in printed(print_errors, record)
+
+
+def test_a_hand_of_many_fingers_takes_one_line_of_conventions(make_errors, rng):
+    record = make_errors(rng, ("40k", "80k"))
+    one = next(iter(record.policies[0].gripper.values()))
+    record.policies[0].gripper = {f"hand.f{i}": one for i in range(12)}
+    for other in record.policies[1:]:
+        other.gripper = {}
+    table = gripper_table(record)
+    assert table.note.count("polarity") == 1 and "hand.f0, hand.f1" in table.note
+    blank = one.model_copy(update={"error_inside": math.nan, "error_outside": math.nan})
+    record.policies[0].gripper = {"hand": blank}
+    assert "error inside" in table.columns and "error inside" not in gripper_table(record).columns
+
+
+def test_the_last_checkpoint_is_not_said_to_be_told_apart(make_choice, rng):
+    choice = make_choice(rng, ("a", "b", "c"), ["arm"])
+    choice.picks.append(choice.picks[0].model_copy(update={"rule": "last", "best": "c", "tied": ["c"]}))
+    assert picks_table(choice).rows[-1][:3] == ("last", "c", "not compared")
+    many = choice.picks[0].model_copy(update={"tied": [choice.picks[0].best, *"defghij"]})
+    table = picks_table(choice.model_copy(update={"picks": [many]}))
+    assert table.text(0, 2)[0] == "d, e, f, g, h, 2 more" and "d; e; f; g; h; i; j" in to_csv(table)
 
 
 def test_choice_without_episodes_says_that_ties_are_unknown(make_choice, rng):

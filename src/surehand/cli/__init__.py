@@ -1,38 +1,77 @@
 """The command line: parse, call a few library functions, print; third parties load inside the commands."""
 
+import _thread
+import io
+import os
 import signal
 import sys
+import threading
+from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 EXIT_FINDINGS, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, under a name that the command line library does not swallow."""
+    """Ctrl-C or a polite kill, under a name that the command line library does not swallow."""
 
 
 def main() -> None:
     """Run the command in sys.argv; one line on stderr for anything that is the input's fault."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without these letters shows ?, not a traceback
+            stream.reconfigure(errors="replace")
+    try:
+        code = _run(sys.argv[1:])
+        print(end="", flush=True)  # a full disk or a closed pipe shows here, while there is someone to handle it
+    except Interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _stop("interrupted; nothing was left half-written", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        _drop_output()  # the reader of our output went away (| head)
+        sys.exit(EXIT_FINDINGS)
+    except OSError as error:
+        _drop_output()
+        where = f"{error.filename}: " if error.filename else "cannot write the output: "
+        _stop(f"{where}{error.strerror or error}; check the path and the space left", EXIT_BAD_INPUT)
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Exit code of a command line; what it refuses has been printed."""
     from surehand.cli.app import app
     from surehand.cli.spelling import rewrite
     from surehand.exceptions import SurehandError
 
-    signal.signal(signal.SIGINT, _interrupt)
     try:
-        app(args=rewrite(sys.argv[1:]), prog_name="surehand")
+        return int(app(args=rewrite(arguments) or ["--help"], prog_name="surehand", standalone_mode=False) or 0)
     except SurehandError as error:
         _stop(str(error), EXIT_BAD_INPUT)
-    except Interrupted:
-        _stop("interrupted; nothing was left half-written", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away (| head); Python would complain at exit
-        sys.exit(EXIT_FINDINGS)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's refusals of a command line share no public name
+            raise
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "surehand"
+        _stop(f"{error.format_message().rstrip('.')}; see {command} --help", EXIT_BAD_INPUT)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    # pyarrow swallows whatever is raised while it looks for pandas: ask again until main() has heard it.
+    again = threading.Timer(0.5, _thread.interrupt_main)
+    again.daemon = True
+    again.start()
     raise Interrupted
 
 
-def _stop(message: str, code: int) -> None:
+def _drop_output() -> None:
+    """Nothing; Python would try once more at exit to write what is left, and complain."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stop(message: str, code: int) -> NoReturn:
     print(f"surehand: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)

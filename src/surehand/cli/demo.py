@@ -10,7 +10,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the record, figures and page.")] = Path(
         "surehand-demo"
     ),
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
 ) -> None:
     """Judge the embedded checkpoints on their held-out episodes and write a page to look at."""
     from surehand.cli.output import progress_bar, show

@@ -22,7 +22,7 @@ def errors(
     executed: Annotated[int | None, typer.Option(help="Leading steps the robot executes; default half.")] = None,
     space: Annotated[str, typer.Option(help="robot (units), normalised, range or std.")] = "robot",
     phase: Annotated[
-        str, typer.Option(help="auto, none, gripper, speed, column:NAME, or distance:NAME for near contact.")
+        str, typer.Option(help="auto, none, gripper, column:NAME, speed:NAME[:LIMIT] or distance:NAME:LIMIT.")
     ] = "auto",
     rivals: Annotated[str, typer.Option(help="Trivial policies to compare with: hold,state,mean,nearest.")] = (
         "hold,state,mean,nearest"

@@ -11,6 +11,7 @@ from surehand.errors.plan import require_held_out
 from surehand.errors.record import ErrorsRecord
 from surehand.errors.recorded import recorded_errors
 from surehand.exceptions import FormatError, SurehandError
+from surehand.formats.checkpoint_names import split_step
 from surehand.formats.lerobot import LeRobotFolder, open_lerobot
 from surehand.formats.modality import read_modality
 from surehand.formats.predictions import PredictionsFile, open_predictions
@@ -31,13 +32,20 @@ def open_dataset(folder: Path | None, repo_id: str, *, check: bool = True) -> Le
 
 def open_files(paths: Sequence[Path]) -> list[PredictionsFile]:
     """Recorded predictions; a folder stands for every prediction file in it, in the order of their training steps."""
-    found: list[Path] = []
+    found: list[PredictionsFile] = []
     for path in paths:
         inside = sorted(p for p in path.iterdir() if p.suffix in PREDICTION_SUFFIXES) if path.is_dir() else [path]
         if not inside:
             raise FormatError(f"{path}: no predictions (.parquet or .npz) in this folder")
-        found.extend(inside)
-    return [open_predictions(path) for path in found]
+        files = [open_predictions(file) for file in inside]
+        found.extend(sorted(files, key=_run_and_step) if path.is_dir() else files)
+    return found
+
+
+def _run_and_step(file: PredictionsFile) -> tuple[str, int]:
+    """What a checkpoint's name sorts by: 9k before 10k."""
+    run, step = split_step(file.checkpoint)
+    return run, -1 if step is None else step
 
 
 def dataset_folder(folder: Path | None, repo_id: str) -> Path:
@@ -46,7 +54,7 @@ def dataset_folder(folder: Path | None, repo_id: str) -> Path:
         return folder
     if not repo_id:
         raise SurehandError("which dataset? give its folder, or --repo-id for LeRobot's local copy")
-    local = Path(os.environ.get("HF_LEROBOT_HOME", Path.home() / ".cache/huggingface/lerobot")) / repo_id
+    local = Path(os.environ.get("HF_LEROBOT_HOME") or Path.home() / ".cache/huggingface/lerobot") / repo_id
     if not local.is_dir():
         raise FormatError(f"{repo_id}: no local copy at {local}; download it with LeRobot, or give a folder")
     return local
@@ -56,8 +64,8 @@ def check_writable(folder: Path | None) -> None:
     """Nothing, or FormatError before any work is done for a folder that could not be written in the end."""
     if folder is None:
         return
-    standing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     try:
+        standing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
         Path(tempfile.mkdtemp(dir=standing, prefix=".surehand.")).rmdir()
     except OSError as error:
         raise FormatError(f"cannot write to {folder}: {error.strerror or error}; choose another folder") from None

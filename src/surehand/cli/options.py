@@ -23,7 +23,7 @@ SplitFraction = Annotated[
 ]
 Episodes = Annotated[str, typer.Option("--episodes", help="Hold out exactly these episodes, e.g. 3,7,10..19.")]
 Ratio = Annotated[float | None, typer.Option("--ratio", help="Hold out this share of the episodes at random.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Resamples = Annotated[int, typer.Option("--resamples", help="Bootstrap draws.")]
 Level = Annotated[float, typer.Option("--level", help="Confidence level of intervals.")]
 Watch = Annotated[str, typer.Option("--watch", help="The group that matters most, named in the verdict.")]

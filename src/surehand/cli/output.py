@@ -54,8 +54,10 @@ def load_record(path: Path) -> Record:
     """The record in a JSON file, of whatever kind it says."""
     data = read_json(path)
     kind = data.get("kind") if isinstance(data, dict) else None
-    if kind not in KINDS:
-        raise FormatError(f"{path}: expected a surehand record ({', '.join(KINDS)}), found kind {kind!r}")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise FormatError(
+            f"{path}: expected a surehand record ({', '.join(KINDS)}), found kind {kind!r}; give one surehand wrote"
+        )
     return KINDS[kind].load(path)
 
 

@@ -9,7 +9,9 @@ import typer
 def report(
     source: Annotated[Path, typer.Argument(help="A record (JSON), or a folder of them.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; default beside the record.")] = None,
-    formats: Annotated[str, typer.Option(help="What to write: html, svg, png, pdf.")] = "html,svg,png,pdf",
+    formats: Annotated[
+        str, typer.Option(help="What to write: html, svg, png, pdf, csv, md, json.")
+    ] = "html,svg,png,pdf",
 ) -> None:
     """Draw the page and figures of a record, or the index of a folder of records. Nothing is computed again."""
     from surehand.cli.output import write_pages

@@ -23,8 +23,9 @@ def select(
 ) -> None:
     """Which checkpoint to deploy, by every rule, and which cannot be told apart from it.
 
-    A CSV needs a checkpoint column, one column per group and, if it has one, a total. Without episodes behind the
-    numbers the verdict says so. A record brings its episodes, so sets and alarms carry their uncertainty.
+    A CSV needs a column `checkpoint`, one per group, and `total`, or each group's number of joints in its heading, as
+    `arm[5]`. Without episodes behind the numbers the verdict says so. A record brings its episodes, so sets and
+    alarms carry their uncertainty.
     """
     import numpy as np
 
@@ -42,4 +43,5 @@ def select(
         draws=resamples,
         level=level,
     )
+    choice = choice.model_copy(update={"source": source.name, "seed": seed})
     show(choice, out, as_json=as_json, as_csv=as_csv, as_markdown=as_markdown)

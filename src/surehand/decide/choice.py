@@ -65,8 +65,11 @@ class Choice(Record):
     picks: list[Pick]
     errors: dict[str, dict[str, Number]] = Field(default_factory=dict)  # checkpoint -> group and "total" -> error
     selected_from: int
-    units: int | None = None  # episodes (or other clusters) behind it; None for a table of errors
+    units: int | None = None  # how many of `unit` stand behind it; None for a table of errors
+    unit: str = "episode"  # what is resampled whole; "cluster" where episodes share what was sampled anew
     space: str = ""
+    source: str = ""  # file that the errors were read from; "" inside the record that measured them
+    seed: int | None = None  # of the resamples, where the command was given one
     level: float = 0.95
     draws: int = 0
     crossfit: CrossFit | None = None

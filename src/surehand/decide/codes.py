@@ -124,6 +124,11 @@ CODES: dict[str, Known] = {
     "data.ok": Known("ok", "recorded values are sound", _OK_NEXT),
     # episodes and time
     "episode.empty": Known("error", "episodes without frames", "Remove them from the dataset's metadata."),
+    "episode.count": Known(
+        "warning",
+        "info.json and the list of episodes disagree",
+        "Download the metadata again, or rebuild them: what is not listed is neither checked nor evaluated.",
+    ),
     "episode.length": Known(
         "error", "episode lengths in the metadata are wrong", "Rebuild the episode metadata from the data files."
     ),
@@ -175,8 +180,8 @@ CODES: dict[str, Known] = {
     "stats.quantiles_per_episode": Known(
         "warning",
         "quantiles were merged from per-episode quantiles",
-        "Compute q01 and q99 over all frames before training with quantile normalisation (LeRobot up to 0.6.1 averages "
-        "per-episode quantiles, later versions take the outermost).",
+        "Compute q01 and q99 over all frames before training with quantile normalisation (LeRobot 0.6.1 averages "
+        "per-episode quantiles weighted by frames).",
     ),
     "stats.quantiles": Known(
         "error", "quantiles are not the data's", "Compute q01 and q99 over all training frames again."
@@ -201,6 +206,9 @@ CODES: dict[str, Known] = {
         "Fine where the policy was trained on a part of this dataset; name the training episodes to be certain.",
     ),
     "stats.unknown": Known("note", "no statistics given", "Pass the checkpoint's statistics to have them checked."),
+    "stats.unreadable": Known(
+        "warning", "the dataset's statistics cannot be read", "Compute them again: training normalises by them."
+    ),
     "stats.ok": Known("ok", "statistics are the data's", _OK_NEXT),
     # predictions
     "predictions.size": Known(

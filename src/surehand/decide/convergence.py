@@ -1,44 +1,15 @@
 """How each group's error fell over training steps, and whether what is at hand can show it."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from surehand.decide.choice import Convergence
 from surehand.decide.evidence import Evidence
+from surehand.formats.checkpoint_names import parse_step, split_step
 
 SETTLED = 0.1  # share of the fall from the first error to the best within which a group counts as settled
 ENOUGH = 3  # checkpoints of one run below which there is no curve
-
-_STEP = re.compile(
-    r"(?<![A-Za-z0-9.])(?:step|steps|ckpt|checkpoint|iter)?[-_ =]?(\d+(?:\.\d+)?)([kK])?(?![A-Za-z0-9.])"
-)
-
-
-def parse_step(name: str) -> int | None:
-    """Training step in a checkpoint's name: the last number written as 40k, or else the last of three digits or more.
-
-    >>> [parse_step(n) for n in ("B32 40k", "act/checkpoint-012000", "step_500", "pi05", "smolvla 450M", "seed-3")]
-    [40000, 12000, 500, None, None, None]
-    """
-    return split_name(name)[1]
-
-
-def split_name(name: str) -> tuple[str, int | None]:
-    """What is left of a name without its training step, and that step.
-
-    >>> split_name("B32 40k")
-    ('B32', 40000)
-    """
-    found = list(_STEP.finditer(name))
-    thousands = [match for match in found if match[2]]
-    plain = [match for match in found if not match[2] and len(match[1]) >= 3 and "." not in match[1]]
-    if not thousands and not plain:
-        return name, None
-    match = (thousands or plain)[-1]
-    step = round(float(match[1]) * (1000 if match[2] else 1))
-    return (name[: match.start()] + name[match.end() :]).strip(" -_/="), step
 
 
 def training_steps(checkpoints: Sequence[str], steps: Mapping[str, int] | None) -> list[int | None]:
@@ -80,7 +51,7 @@ def _longest_run(checkpoints: Sequence[str], steps: Sequence[int | None]) -> tup
     runs: dict[str, dict[int, int]] = {}
     for row, (name, step) in enumerate(zip(checkpoints, steps, strict=True)):
         if step is not None:
-            parsed = split_name(name)
+            parsed = split_step(name)
             runs.setdefault(parsed[0] if parsed[1] is not None else "", {}).setdefault(step, row)
     if not runs:
         return [], "no training steps in the checkpoints' names"

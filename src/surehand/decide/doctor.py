@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from surehand.decide.checks import names, splits
+from surehand.decide.checks import episodes, names, splits
 from surehand.decide.checks.digest import Facts
 from surehand.decide.checks.words import plural
 from surehand.decide.doctor_data import (
@@ -20,6 +20,7 @@ from surehand.decide.doctor_data import (
     choose_layout,
     digest_of,
     quietly,
+    read_own_stats,
 )
 from surehand.decide.doctor_predictions import Sides, check_predictions, check_split
 from surehand.decide.findings import DoctorRecord, Finding, finding
@@ -57,7 +58,9 @@ def examine(
     facts, found = digest_of(dataset, rng) if has_frames else (None, [])
     if not has_frames:
         found.append(finding("data.no_frames", f"{dataset.root} has no data/"))
-    own = quietly(dataset.stats)
+    found += episodes.check_count(len(dataset.episodes), dataset.info.get("total_episodes"))
+    own, unreadable = read_own_stats(dataset)
+    found += unreadable
     measured = facts.stats if facts is not None else None
     chosen, evidence, misfit = choose_layout(dataset, layout, measured or own)
     found += check_naming(dataset) + misfit
@@ -136,8 +139,10 @@ def _examine_metadata(
     path = root / "meta" / "info.json"
     if not path.is_file() and (root / "info.json").is_file():
         path = root / "info.json"
+    if not path.is_file():
+        raise error
     info = read_json(path)
-    features = info.get("features", {}) if isinstance(info, dict) else {}
+    features = lerobot_meta.read_features(info, path)
     key = lerobot_meta.find_action_key(features, action_key, path)
     size = lerobot_meta.feature_size(features, key, path)
     listed = lerobot_meta.feature_names(features, key, path, check=False)

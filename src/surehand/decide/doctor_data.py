@@ -26,6 +26,14 @@ def quietly(call: Callable[[], Result]) -> Result | None:
         return None
 
 
+def read_own_stats(dataset: LeRobotFolder) -> tuple[Stats | None, list[Finding]]:
+    """The dataset's own statistics, None where it keeps none, and a finding where they cannot be read."""
+    try:
+        return dataset.stats(), []
+    except SurehandError as error:
+        return None, [finding("stats.unreadable", str(error))]
+
+
 def check_metadata_stats(claimed: Stats, size: int, layout: Layout | None) -> list[Finding]:
     """What statistics tell without a frame: their size, their order, dead dimensions."""
     found = statistics.check_stats_size(claimed, size)
@@ -44,7 +52,11 @@ def digest_of(dataset: LeRobotFolder, rng: np.random.Generator) -> tuple[Facts |
         digest.update(batch)
     found = []
     if unreadable:
-        found.append(finding("data.unreadable", f"{plural(len(unreadable), 'episode')}: {some(unreadable, 2)}"))
+        found.append(
+            finding(
+                "data.unreadable", f"{plural(len(unreadable), 'episode')}: {some(list(dict.fromkeys(unreadable)), 2)}"
+            )
+        )
     facts = digest.facts() if digest is not None else None
     if facts is not None and not facts.frames:
         found += values.check_finite(facts)

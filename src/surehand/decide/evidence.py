@@ -22,6 +22,8 @@ class Evidence:
     numerators: np.ndarray | None = None  # (E, C, G+1)
     denominators: np.ndarray | None = None  # (E,) > 0
     space: str = ""
+    unit: str = "episode"  # or "cluster": episodes that share a session, an initial state
+    floors: Mapping[str, float] | None = None  # noise level per group, where whoever measured declared it
 
     @property
     def units(self) -> int:
@@ -36,7 +38,7 @@ class Evidence:
     def sums(self) -> tuple[np.ndarray, np.ndarray]:
         """Numerators (E, C, G+1) and denominators (E,); NotEnoughData without two units."""
         if self.numerators is None or self.denominators is None or self.units < 2:
-            raise NotEnoughData(f"uncertainty needs at least 2 episodes, got {self.units}")
+            raise NotEnoughData(f"uncertainty needs at least 2 {self.unit}s, got {self.units}")
         return self.numerators, self.denominators
 
     def group_index(self, group: str) -> int:
@@ -88,7 +90,8 @@ def gather(errors: Errors, phase: str | None = None, cluster: np.ndarray | None 
     table = numerators.sum(axis=0) / denominators.sum()
     if not np.isfinite(table[:, -1]).all():
         raise NotEnoughData("no joint moves in training, so there is no total error to choose by")
-    return Evidence(tuple(errors), first.groups, table, numerators, denominators, str(first.scale))
+    unit = "episode" if cluster is None else "cluster"
+    return Evidence(tuple(errors), first.groups, table, numerators, denominators, str(first.scale), unit)
 
 
 def _check_alike(errors: Mapping[str, GroupErrors]) -> None:
@@ -126,7 +129,9 @@ def _from_table(table: ErrorTable) -> Evidence:
     elif table.dims is not None:
         total = table.errors @ table.dims / table.dims.sum()
     else:
-        raise SurehandError("the table has no total: add a column `total`, or the number of joints per group")
+        raise SurehandError(
+            "the table has no total: add a column `total`, or each group's joints to its heading, as arm[5]"
+        )
     errors = np.column_stack([table.errors, total])
     if not np.isfinite(total).all() or (errors[np.isfinite(errors)] < 0).any():
         raise SurehandError("a table of squared errors needs finite totals and no negative numbers")

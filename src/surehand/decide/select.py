@@ -38,8 +38,9 @@ def select_checkpoint(
     `errors`: GroupErrors per checkpoint, all on the same frames in the same space, or a table without episodes, which
     gives point verdicts alone. `watch`: the group to look after first. `weights`: of groups, shown as one more rule.
     `phase`: look within it alone. `floor`: error per group below which differences are noise (1 % of a rival's error,
-    say); undeclared, minimax takes a tenth of the lowest total and masking none. `steps`: training step per checkpoint
-    where the names do not say. `cluster` (E,): what was sampled anew where it is not the episode, as an initial state.
+    say), by default what a record brings; undeclared, minimax takes a tenth of the lowest total and masking none.
+    `steps`: training step per checkpoint where the names do not say. `cluster` (E,): what was sampled anew where it is
+    not the episode, as an initial state.
     Raises SurehandError for unknown rules, groups and phases and for checkpoints that were not measured alike.
     """
     kind, group, own_phase = parse_rule(rule)
@@ -49,6 +50,7 @@ def select_checkpoint(
     if watch is not None:
         evidence.group_index(watch)
     at = _steps(evidence, steps)
+    floor = evidence.floors if floor is None else floor
     declared = None if floor is None else _floors(floor, evidence)
     rules = _all_rules(evidence, _suffix(phase), weights, declared)
     looked_at = own_phase or phase
@@ -74,6 +76,7 @@ def select_checkpoint(
         errors=_table(evidence),
         selected_from=len(evidence.checkpoints),
         units=chosen.evidence.units or None,
+        unit=chosen.evidence.unit,
         space=evidence.space,
         level=level,
         draws=draws if sampled else 0,
@@ -166,9 +169,10 @@ def _warnings(evidence: Evidence, chosen: Rule, floor: np.ndarray | None) -> lis
     if not units:
         found.append("a table of errors has no episodes: point verdicts alone, no uncertainty available")
     else:
-        found += unit_warnings(units)
+        unit = f"{chosen.evidence.unit}s"
+        found += unit_warnings(units, unit)
         if 2 <= units < MODEST:
-            found.append(f"{units} episodes: expect sets of nearly all checkpoints; {MODEST} or more tell them apart")
+            found.append(f"{units} {unit}: below {MODEST} expect sets that hold nearly every checkpoint")
     dead = [group for group, on in zip(evidence.groups, evidence.live, strict=True) if not on]
     if dead:
         found.append(f"no joint of {', '.join(dead)} moves in training; left out of every rule")

@@ -1,18 +1,13 @@
 """The parts of a record that not every policy has: gripper events, motion, draws, tool pose, traces."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from surehand.errors.meter import Meter
 from surehand.errors.record import GripperEvents, Motion, Stochastic, TaskSpace, Trace, Value
+from surehand.errors.values import Evaluation
 from surehand.measure.error import ErrorSums, GroupErrors
 from surehand.measure.phases import GRIPPER_WINDOW
-from surehand.measure.resample import ratio_interval
 from surehand.measure.sums import Of
-
-if TYPE_CHECKING:
-    from surehand.errors.summary import Summary
 
 REVERSED = -0.5  # correlation of predicted and recorded gripper values from which one of them is called reversed
 
@@ -27,7 +22,7 @@ def gripper_parts(meter: Meter, errors: GroupErrors) -> dict[str, GripperEvents]
         if events is None:
             continue
         alone = sum(other.group == joint.group for other in grippers) == 1
-        inside, outside = _in_windows(meter, errors, joint.group)
+        inside, outside = _in_windows(meter, errors, column)
         delay = events.delay_frames
         found[joint.group if alone else f"{joint.group}.{joint.name}"] = GripperEvents(
             recorded=int(events.recorded.sum()),
@@ -37,6 +32,8 @@ def gripper_parts(meter: Meter, errors: GroupErrors) -> dict[str, GripperEvents]
             censored=int(events.censored.sum()),
             delay_frames=delay,
             delay_seconds=delay / here.fps if here.fps > 0 else float("nan"),
+            off_frames=events.absolute_frames,
+            spurious_outside=events.spurious_rate_outside,
             tolerance_frames=here.tolerance,
             polarity="reversed" if meter.agreement(column) < REVERSED else "as recorded",
             range=convention.range,
@@ -46,12 +43,11 @@ def gripper_parts(meter: Meter, errors: GroupErrors) -> dict[str, GripperEvents]
     return found
 
 
-def _in_windows(meter: Meter, errors: GroupErrors, group: str) -> tuple[float, float]:
-    """Error of a group inside and outside the windows around recorded transitions, NaN where phases are others."""
+def _in_windows(meter: Meter, errors: GroupErrors, column: int) -> tuple[float, float]:
+    """Error of a gripper inside and outside the windows around recorded transitions, NaN where phases are others."""
     if meter.yardstick.rule.name != GRIPPER_WINDOW:
         return float("nan"), float("nan")
-    column = errors.names.index(group)
-    return float(errors.table(phase="contact")[column]), float(errors.table(phase="free")[column])
+    return float(errors.by_joint("contact")[column]), float(errors.by_joint("free")[column])
 
 
 def motion_parts(meter: Meter) -> dict[str, Motion]:
@@ -63,7 +59,7 @@ def motion_parts(meter: Meter) -> dict[str, Motion]:
     return {n: Motion(path_ratio=path, jerk_ratio=jerk, boundary_jump=jump) for n, path, jerk, jump in columns}
 
 
-def stochastic_part(share: "Summary", meter: Meter) -> Stochastic | None:
+def stochastic_part(share: Evaluation, meter: Meter) -> Stochastic | None:
     """What K draws say beyond their mean; None for deterministic policies."""
     energy = meter.energy
     if energy is None:
@@ -72,37 +68,25 @@ def stochastic_part(share: "Summary", meter: Meter) -> Stochastic | None:
     def values(of: Of) -> dict[str, Value]:
         sums: ErrorSums = meter.sums_of(of)
         errors = GroupErrors(sums, share.plan.layout, share.scale, share.yardstick.dead)
-        return intervals(share, errors.names, sums.episode, errors.numerators(), errors.denominators())
+        return share.values(errors.names, sums.episode, errors.numerators(), errors.denominators())
 
     return Stochastic(
         draws=meter.draws,
         mean_of_k=values("mean"),
         one_draw=values("one"),
         best_of_k=values("best"),
-        energy_score=intervals(share, energy.names, energy.episode, energy.sums, energy.counts),
+        energy_score=share.values(energy.names, energy.episode, energy.sums, energy.counts),
         energy_space=energy.space,
     )
 
 
-def intervals(
-    share: "Summary", names: tuple[str, ...], episode: np.ndarray, num: np.ndarray, den: np.ndarray
-) -> dict[str, Value]:
-    """Σnum/Σden per column of (E, G+1) sums with its interval over whole units."""
-    num, den = share.by_unit(episode, num, den)
-    count = den.sum()
-    value = num.sum(axis=0) / count if count else np.full(num.shape[1], np.nan)
-    interval = ratio_interval(num, den, level=share.plan.level, rng=share.rng(), draws=share.plan.draws)
-    rows = zip(names, value, interval.low, interval.high, strict=True)
-    return {name: Value(value=v, low=low, high=high) for name, v, low, high in rows}
-
-
-def task_space_part(share: "Summary", meter: Meter) -> TaskSpace | None:
+def task_space_part(share: Evaluation, meter: Meter) -> TaskSpace | None:
     """Tool-pose error at the last executed step and the share of each group in it; None without a model."""
     sums, tool = meter.tool, meter.yardstick.tool
     if sums is None or tool is None or not sums.total:
         return None
     episode, num, den = (np.concatenate(parts) for parts in (sums.episodes, sums.sums, sums.rows))
-    values = intervals(share, ("position", "orientation"), episode, num, den)
+    values = share.values(("position", "orientation"), episode, num, den)
     parts = sums.parts / sums.square if sums.square > 0 else np.full(len(sums.parts), np.nan)
     return TaskSpace(
         model=tool.arm.path.name,
@@ -117,11 +101,9 @@ def task_space_part(share: "Summary", meter: Meter) -> TaskSpace | None:
 def trace_parts(meter: Meter) -> list[Trace]:
     """Of each of the worst episodes, the joint that misses most for its training spread."""
     here, layout = meter.yardstick, meter.yardstick.plan.layout
-    divisor = np.where(here.dead, np.inf, here.std.values)
     found = []
     for stitched in meter.worst:
-        miss = ((stitched.prediction - stitched.target) / divisor) ** 2
-        joint = int(miss.mean(axis=0).argmax())
+        joint = int(here.misses(stitched).mean(axis=0).argmax())
         found.append(
             Trace(
                 episode=int(stitched.episode[0]),

@@ -11,6 +11,7 @@ from surehand.errors.plan import Plan
 from surehand.errors.tool import Tool, ToolSums
 from surehand.exceptions import NotEnoughData
 from surehand.frames import Actions, Pairs, Stats
+from surehand.measure.angles import wrap
 from surehand.measure.convention import GripperConvention, polarity_agreement
 from surehand.measure.error import ErrorAccumulator, ErrorSums, Scale, dead_dimensions, make_scale
 from surehand.measure.gripper import EventCounts, gripper_events
@@ -36,6 +37,7 @@ class Yardstick:
     fps: float
     grippers: tuple[tuple[int, GripperConvention], ...] = ()
     tool: Tool | None = None
+    recorded_in: tuple[str, ...] = ()  # spaces that the predictions came in, each once
 
     @property
     def executed(self) -> int:
@@ -51,6 +53,11 @@ class Yardstick:
     def std(self) -> Scale:
         """Training standard deviations: what puts unlike joints side by side."""
         return make_scale("std", self.training, size=self.plan.layout.size)
+
+    def misses(self, stitched: Stitched) -> np.ndarray:
+        """Squared errors of an executed trajectory in std units, angles on the circle, 0 for dead joints (M, D)."""
+        difference = wrap(stitched.prediction - stitched.target.astype(np.float64), self.plan.layout.period)
+        return np.asarray((difference / np.where(self.dead, np.inf, self.std.values)) ** 2)
 
     @property
     def tolerance(self) -> int:
@@ -106,7 +113,10 @@ class Meter:
         """Squared errors of the mean of K draws, of one draw, or of the best of K."""
         sums = self._sums[of].compute()
         if not sums.counts.sum():
-            raise NotEnoughData(f"{self.name}: no predicted step lies inside a held-out episode; nothing to score")
+            raise NotEnoughData(
+                f"{self.name}: nothing to score, no predicted step lies inside a held-out episode "
+                "(beside the hold-last rival an episode's first frame does not count)"
+            )
         return sums
 
     def events(self, column: int) -> EventCounts | None:
@@ -146,9 +156,7 @@ class Meter:
             self._remember(stitched)
 
     def _remember(self, stitched: Stitched) -> None:
-        live = ~self.yardstick.dead
-        miss = (stitched.prediction - stitched.target)[:, live] / self.yardstick.std.values[live]
-        size = (miss**2).mean(axis=1)
+        size = self.yardstick.misses(stitched).sum(axis=1)
         for episode in np.unique(stitched.episode):
             rows = stitched.episode == episode
             one = Stitched(**{f.name: getattr(stitched, f.name)[rows] for f in fields(stitched)})

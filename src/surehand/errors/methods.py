@@ -3,7 +3,7 @@
 from surehand.decide.choice import Choice
 from surehand.errors.meter import Yardstick
 from surehand.errors.phases import PhaseLabels
-from surehand.errors.plan import Plan
+from surehand.errors.plan import FLOOR, Plan
 from surehand.errors.record import Methods
 from surehand.formats.lerobot import LeRobotFolder
 from surehand.layout import Layout
@@ -26,19 +26,24 @@ def methods_block(
         split=f"{plan.split.rule}; {len(plan.split.held_out)} held out, {len(plan.split.train)} for training",
         seed=plan.seed,
         space=_space(scale),
-        normalisation=_normalisation(plan),
+        normalisation=_normalisation(yardstick),
         weighting="every frame and chunk step counts once; a group's error is the mean over its live joints, "
         "the total the mean over all live joints",
         unit=f"{_unit(plan)}{masked}",
         intervals=f"{100 * plan.level:g} %, whole units resampled {plan.draws:,} times and the same way for all "
-        f"policies; bootstrap-t below {MANY} units (cluster-robust t within tasks), percentile from there",
+        f"policies; bootstrap-t below {MANY} units (cluster-robust t within tasks where there are several), percentile "
+        "from there; sets and alarms resample whole units of all tasks together",
         horizon=yardstick.horizon,
         executed=yardstick.executed,
-        phases=labels.rule.description,
+        phases=str(labels.rule) if len(labels.rule.phases) > 1 else labels.rule.description,
         chosen=_chosen(choice),
         data=f"{dataset.root.name} ({dataset.version}), content {dataset.identity()}, "
         f"{len(dataset.episodes)} episodes, {int(dataset.lengths.sum())} frames at {dataset.fps:g} per second",
-        notes=[f"dead joints and floors from {yardstick.training.source}", *labels.notes],
+        notes=[
+            f"dead joints, range and std from {yardstick.training.source}",
+            f"floors: {100 * FLOOR:g} % of the best rival's error on these frames",
+            *labels.notes,
+        ],
     )
 
 
@@ -62,10 +67,14 @@ def _space(scale: Scale) -> str:
     return str(scale) if not scale.source else f"{scale}, statistics from {scale.source}"
 
 
-def _normalisation(plan: Plan) -> str:
-    if plan.stats is None:
+def _normalisation(yardstick: Yardstick) -> str:
+    spaces, stats = yardstick.recorded_in, yardstick.plan.stats
+    if not spaces:
+        return "none: no predictions, rivals alone"
+    undone = [space for space in spaces if space.startswith("normalised")]
+    if not undone or stats is None:
         return "none undone: predictions were recorded in robot units"
-    return f"normalised predictions brought to robot units with {plan.stats.source}"
+    return f"{', '.join(undone)} predictions brought to robot units with {stats.source}"
 
 
 def _chosen(choice: Choice | None) -> str:

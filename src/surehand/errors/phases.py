@@ -1,7 +1,8 @@
 """The phases of one evaluation: the rule the user named, or the gripper's, learnt once and applied batch by batch."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -11,7 +12,7 @@ from surehand.exceptions import SurehandError
 from surehand.formats.lerobot import LeRobotFolder
 from surehand.frames import Actions, Stats
 from surehand.measure.convention import GripperConvention, gripper_convention
-from surehand.measure.phases import PhaseRule, column_phases, distance_phases, gripper_phases, speed_phases
+from surehand.measure.phases import PhaseRule, column_phases, distance_phases, gripper_phases, slow_speed, speed_phases
 
 WINDOW = 0.5  # seconds before and after a recorded gripper transition that count as contact
 LEARNT_FROM = 100_000  # training frames that conventions and limits are learnt from
@@ -45,7 +46,9 @@ def choose_phases(dataset: LeRobotFolder, plan: Plan, training: Stats, idle: np.
     Raises SurehandError for words that cannot be read and columns the dataset lacks.
     """
     grippers, notes = _grippers(dataset, plan, training, idle)
-    kind, _, rest = plan.phase.partition(":")
+    kind, colon, rest = plan.phase.partition(":")
+    if colon and kind in ("auto", "none", "gripper"):
+        raise SurehandError(f"cannot read the phase {plan.phase!r}; {kind} stands alone")
     if kind == "auto":
         kind = "gripper" if grippers else "none"
     if kind == "none":
@@ -94,17 +97,12 @@ def _by_column(dataset: LeRobotFolder, plan: Plan, name: str, limit: float | Non
 def _by_speed(dataset: LeRobotFolder, plan: Plan, name: str, limit: float | None) -> tuple[PhaseRule, Labeller]:
     """Slow is near contact; without a limit, slower than a quarter of the training frames."""
     few = _few(dataset, plan, (name,))
-    rule, _ = speed_phases(few, few.columns[name], dataset.fps, limit=limit)
-    if limit is None:
-        limit = _quantile_speed(few, few.columns[name], dataset.fps)
-    return rule, lambda recorded: speed_phases(recorded, recorded.columns[name], dataset.fps, limit=limit)[1]
-
-
-def _quantile_speed(recorded: Actions, position: np.ndarray, fps: float, quantile: float = 0.25) -> float:
-    flat = position.reshape(len(position), -1)
-    inside = np.diff(recorded.episode, prepend=-1) == 0
-    speed = np.linalg.norm(np.diff(flat, axis=0, prepend=flat[:1]), axis=1)[inside] * fps
-    return float(np.quantile(speed, quantile))
+    used, origin, known_before = limit, "given", True
+    if used is None:
+        used, known_before = slow_speed(few, few.columns[name], dataset.fps), bool(plan.split.train)
+        origin = f"a quarter of the {'training' if known_before else 'same'} frames are slower"
+    rule = replace(speed_phases(few, few.columns[name], dataset.fps, used, origin)[0], causal=known_before)
+    return rule, lambda recorded: speed_phases(recorded, recorded.columns[name], dataset.fps, used)[1]
 
 
 def _by_distance(dataset: LeRobotFolder, plan: Plan, name: str, limit: float | None) -> tuple[PhaseRule, Labeller]:
@@ -119,9 +117,12 @@ def _limit(phase: str, text: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text)
+        limit = float(text)
     except ValueError:
-        raise SurehandError(f"cannot read the limit {text!r} of --phase {phase}; expected a number") from None
+        limit = math.nan
+    if not 0 < limit < math.inf:
+        raise SurehandError(f"cannot read the limit {text!r} of --phase {phase}; expected a number above 0")
+    return limit
 
 
 def _grippers(

@@ -11,6 +11,7 @@ from surehand.measure.scale import ErrorSpace
 from surehand.splits import Split
 
 RIVALS = ("hold", "state", "mean", "nearest")
+FLOOR = 0.01  # of the best rival's error: differences below are noise level when checkpoints are compared
 HORIZON = 16  # steps a rival's chunk has where no predictions say otherwise
 
 
@@ -27,7 +28,7 @@ class Plan:
     space: ErrorSpace = "robot"
     by: By = "mean_std"  # which statistics `normalised` means
     stats: Stats | None = None  # undo the normalisation of normalised predictions
-    phase: str = "auto"  # gripper, speed, none, column:NAME, or distance:NAME; see measure/phases.py
+    phase: str = "auto"  # none, gripper, column:NAME, speed:NAME[:LIMIT] or distance:NAME:LIMIT; see phases.py
     rivals: tuple[str, ...] = RIVALS
     rule: str = "total"
     watch: str = ""
@@ -44,9 +45,12 @@ class Plan:
         if unknown:
             raise SurehandError(f"unknown rival {unknown[0]!r}; known: {', '.join(RIVALS)}")
         if self.horizon < 1 or (self.executed is not None and self.executed < 1):
-            raise ShapeError(f"horizon {self.horizon} and executed steps {self.executed} must be at least 1")
-        if not 0 < self.level < 1 or self.draws < 100:
-            raise SurehandError(f"level {self.level} must lie in (0, 1) and resamples {self.draws} be at least 100")
+            wrong = f"horizon {self.horizon}" if self.horizon < 1 else f"executed steps {self.executed}"
+            raise ShapeError(f"{wrong}: expected at least 1")
+        if not 0 < self.level < 1:
+            raise SurehandError(f"level {self.level}: expected a number between 0 and 1, as 0.95")
+        if self.draws < 100:
+            raise SurehandError(f"resamples {self.draws}: expected at least 100, better 10000")
         if self.watch:
             self.layout.columns(self.watch)  # raises with the groups there are
 

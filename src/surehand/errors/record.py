@@ -37,10 +37,12 @@ class GripperEvents(Part):
     censored: int
     delay_frames: Number  # mean signed timing error of matched events
     delay_seconds: Number
+    off_frames: Number = float("nan")  # mean size of that timing error, early or late
+    spurious_outside: Number = float("nan")  # spurious events per frame, farther than the tolerance from recorded ones
     tolerance_frames: int
     polarity: str
     range: str
-    error_inside: Number = float("nan")
+    error_inside: Number = float("nan")  # of this gripper, where phases are windows around recorded transitions
     error_outside: Number = float("nan")
 
 
@@ -146,6 +148,8 @@ class ErrorsRecord(Record):
     groups: list[GroupInfo]
     episodes: list[int]
     episode_tasks: list[str]
+    cluster: str = ""  # column whose values are resampled whole; "" where the unit is the episode
+    clusters: list[str] = Field(default_factory=list)  # its value per episode, same order; empty without a column
     level: float
     phases: list[str]
     policies: list[PolicyErrors]

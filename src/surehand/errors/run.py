@@ -1,7 +1,7 @@
 """One evaluation: held-out episodes of a dataset against recorded predictions and rivals, streamed into one record."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from surehand.errors.training import training_stats
 from surehand.exceptions import NotEnoughData, SurehandError
 from surehand.formats.lerobot import LeRobotFolder
 from surehand.formats.predictions import PredictionsFile
-from surehand.frames import Predictions, Stats
+from surehand.frames import Predictions, Stats, frame_keys
 from surehand.measure.scale import idle_groups, within_episode_spread
 from surehand.policies.rivals import HoldLast, NearestNeighbour, Rival, StateAsAction, TaskMean
 
+LEARNING = {"mean": TaskMean.name, "nearest": NearestNeighbour.name}  # rivals that see training episodes
 BATCH = 16_384  # recorded frames read at a time beside predictions
 
 Progress = Callable[[str, float], None]  # what is being done, share done
@@ -49,8 +50,9 @@ def measure_errors(
     labels = choose_phases(dataset, plan, training, idle)
     # The hold-last rival knows nothing at an episode's first frame, so nobody is scored there.
     skip = 1 if "hold" in plan.rivals else 0
+    spaces = tuple(dict.fromkeys(str(file.space) for file in files))
     tool = Tool.of(plan, dataset.fps, plan.executed_steps(horizon))
-    yardstick = Yardstick(plan, horizon, labels.rule, training, idle, dataset.fps, labels.grippers, tool)
+    yardstick = Yardstick(plan, horizon, labels.rule, training, idle, dataset.fps, labels.grippers, tool, spaces)
     scene = Scene(dataset, yardstick, labels, skip)
     meters: list[Meter] = []
     for i, file in enumerate(files):
@@ -61,6 +63,9 @@ def measure_errors(
             progress(f"{file.checkpoint}", (i + done) / (len(files) + 1))
         meters.append(meter)
     meters.extend(_measure_rivals(scene, bool(files)))
+    if not meters:
+        learning = " and ".join(plan.rivals)
+        raise NotEnoughData(f"nothing to measure: {learning} need training episodes; hold out fewer, or add hold")
     progress("intervals and choice", 1.0)
     return summarise(dataset, yardstick, labels, meters, skip, scene.warnings())
 
@@ -73,7 +78,8 @@ class Scene:
     yardstick: Yardstick
     labels: PhaseLabels
     skip: int
-    frames: list[np.ndarray] = field(default_factory=list)  # keys of the frames checkpoints answered: rivals' too
+    frames: list[np.ndarray] = field(default_factory=list)  # keys of the frames that checkpoints answered
+    lengths: list[np.ndarray] = field(default_factory=list)  # and how many steps of each
     episodes: set[int] = field(default_factory=set)
 
     @property
@@ -117,15 +123,31 @@ class Scene:
         )
         meter.update(pairs, recorded)
         fresh = ~np.isin(batch.episode, list(self.episodes))
-        self.frames.append(_keys(batch)[fresh])
+        self.frames.append(frame_keys(batch.episode, batch.frame)[fresh])
+        self.lengths.append(batch.length[fresh])
         self.episodes.update(np.unique(batch.episode).tolist())
 
+    def answered(self, answer: Predictions) -> Predictions:
+        """A rival's answer cut to the frames and steps that checkpoints answered: both are scored on the same pairs."""
+        keys, lengths = np.concatenate(self.frames), np.concatenate(self.lengths)
+        order = np.argsort(keys)
+        asked = frame_keys(answer.episode, answer.frame)
+        place = order[np.minimum(np.searchsorted(keys[order], asked), len(keys) - 1)]
+        same = keys[place] == asked
+        return replace(answer, length=np.minimum(answer.length, lengths[place])).take(same)
+
     def warnings(self) -> list[str]:
-        """What a reader must know of the frames behind the numbers."""
+        """What a reader must know of the frames and rivals behind the numbers."""
+        found = []
         missing = sorted(set(self.plan.split.held_out) - self.episodes)
-        if not missing:
-            return []
-        return [f"{len(missing)} held-out episodes are not in the predictions, the first is {missing[0]}: left out"]
+        if missing:
+            found.append(
+                f"{len(missing)} held-out episodes are not in the predictions, the first is {missing[0]}: left out"
+            )
+        unlearnt = [LEARNING[name] for name in self.plan.rivals if name in LEARNING and not self.plan.split.train]
+        if unlearnt:
+            found.append(f"no training episodes, so no {' and no '.join(unlearnt)} to compare with")
+        return found
 
 
 def _training(dataset: LeRobotFolder, plan: Plan) -> Stats:
@@ -142,13 +164,12 @@ def _measure_rivals(scene: Scene, sparse: bool) -> list[Meter]:
     plan, dataset = scene.plan, scene.dataset
     rivals = _fitted(scene)
     meters = {name: Meter(rival.name, scene.yardstick, rival=True) for name, rival in rivals.items()}
-    wanted = np.concatenate(scene.frames) if sparse else None
     episodes = sorted(scene.episodes) if sparse else list(plan.split.held_out)
     for recorded in dataset.batches(episodes, columns=scene.labels.columns):
         for name, rival in rivals.items():
             answer = rival.predict(recorded, scene.yardstick.horizon)
-            if wanted is not None:
-                answer = answer.take(np.isin(_keys(answer), wanted))
+            if sparse:
+                answer = scene.answered(answer)
             phase = scene.labels.of(recorded)
             pairs = pair(answer, recorded, phase=phase, phases=scene.labels.rule.phases, skip=scene.skip)
             meters[name].update(pairs, recorded, undefined=rival.undefined)
@@ -164,14 +185,8 @@ def _fitted(scene: Scene) -> dict[str, Rival]:
         "mean": TaskMean(scene.plan.layout),
         "nearest": NearestNeighbour(),
     }
-    learns = ("mean", "nearest")
-    chosen = [name for name in scene.plan.rivals if scene.plan.split.train or name not in learns]
+    chosen = [name for name in scene.plan.rivals if scene.plan.split.train or name not in LEARNING]
     for name in chosen:
-        if name in learns:
+        if name in LEARNING:
             made[name].fit(scene.dataset.batches(scene.plan.split.train))
     return {name: made[name] for name in chosen}
-
-
-def _keys(predictions: Predictions) -> np.ndarray:
-    """One number per (episode, frame) (N,)."""
-    return (predictions.episode.astype(np.int64) << 32) + predictions.frame.astype(np.int64)

@@ -6,7 +6,7 @@ import numpy as np
 
 from surehand.errors.plan import Plan
 from surehand.exceptions import SurehandError
-from surehand.frames import Actions, Pairs
+from surehand.frames import Actions, Pairs, frame_keys
 from surehand.kinematics import Kinematics
 from surehand.layout import Layout
 from surehand.measure.taskspace import TaskSpaceErrors, task_space_error
@@ -102,8 +102,8 @@ def _start(pairs: Pairs, recorded: Actions, layout: Layout) -> np.ndarray | None
         columns = list(range(layout.size))
     else:
         return None
-    key = (recorded.episode.astype(np.int64) << 32) + recorded.frame
+    key = frame_keys(recorded.episode, recorded.frame)
     order = np.argsort(key)
-    row = order[np.searchsorted(key[order], (pairs.episode.astype(np.int64) << 32) + pairs.frame)]
+    row = order[np.searchsorted(key[order], frame_keys(pairs.episode, pairs.frame))]
     state = np.column_stack([recorded.state, np.full(len(recorded), np.nan)])  # column −1 is NaN
     return np.asarray(state[row][:, columns])

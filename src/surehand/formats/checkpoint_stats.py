@@ -95,6 +95,8 @@ def _mode(folder: Path, step: Mapping[str, Any]) -> By:
         config = read_json(path)
         stated = (config.get("normalization_mapping") or {}) if isinstance(config, dict) else {}
     mode = stated.get("ACTION")
+    if mode is None and not path.is_file():
+        raise FormatError(f"{folder}: no LeRobot checkpoint (config.json is missing); name a pretrained_model folder")
     if mode is None:
         raise FormatError(f"{folder}: config.json states no normalization_mapping for ACTION, so the space is unknown")
     name = str(mode).rsplit(".", 1)[-1].upper()

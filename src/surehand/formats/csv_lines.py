@@ -32,7 +32,9 @@ def read_csv(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
         raise FormatError(f"{path}: the file is empty; expected headings and lines")
     for line, cells in lines:
         if len(cells) != len(lines[0][1]):
-            raise FormatError(f"{path} line {line}: {len(cells)} cells, the headings have {len(lines[0][1])}")
+            raise FormatError(
+                f"{path} line {line}: {len(cells)} cells, the headings have {len(lines[0][1])}; separate by commas"
+            )
     return lines
 
 

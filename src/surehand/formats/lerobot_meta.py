@@ -1,6 +1,7 @@
 """What a LeRobot dataset says of itself: info.json, features and their names, episodes and tasks."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,21 +33,28 @@ def read_info(root: Path) -> dict[str, Any]:
         raise FormatError(
             f"{root} is no LeRobot dataset: meta/info.json is missing; point at the folder that holds meta/"
         )
-    info = read_json(path)
-    if not isinstance(info, dict) or not isinstance(info.get("features"), dict):
-        raise FormatError(f"{path}: expected an object with 'features'; is it a LeRobot info.json?")
-    for key, feature in info["features"].items():
-        if not isinstance(feature, dict):
-            raise FormatError(f"{path}: feature {key!r} is {feature!r}; expected an object with dtype and shape")
+    info: dict[str, Any] = read_json(path)
+    read_features(info, path)
     version = info.get("codebase_version")
     if version not in VERSIONS:
         raise FormatError(
             f"{path}: codebase_version {version!r}; {', '.join(VERSIONS)} are read, convert it with lerobot"
         )
     fps = info.get("fps")
-    if not isinstance(fps, int | float) or not fps > 0:
+    if not isinstance(fps, int | float) or not 0 < fps < math.inf:
         raise FormatError(f"{path}: fps must be a positive number, found {fps!r}")
     return info
+
+
+def read_features(info: Any, path: Path) -> dict[str, Any]:
+    """The features of an info.json; FormatError where they are not objects."""
+    if not isinstance(info, dict) or not isinstance(info.get("features"), dict):
+        raise FormatError(f"{path}: expected an object with 'features'; is it a LeRobot info.json?")
+    for key, feature in info["features"].items():
+        if not isinstance(feature, dict):
+            raise FormatError(f"{path}: feature {key!r} is {feature!r}; expected an object with dtype and shape")
+    features: dict[str, Any] = info["features"]
+    return features
 
 
 def find_action_key(features: Mapping[str, Any], wanted: str | None, path: Path) -> str:
@@ -152,7 +160,9 @@ def _episodes_v3(root: Path, info: Mapping[str, Any]) -> list[EpisodeRow]:
 
 def _fill(root: Path, template: Any, **numbers: int) -> Path:
     try:
-        return root / str(template).format(**numbers)
+        if not isinstance(template, str):
+            raise ValueError(template)
+        return root / template.format(**numbers)
     except (KeyError, IndexError, ValueError, AttributeError):
         raise FormatError(
             f"{root}/meta/info.json: data_path {template!r} is no template of {', '.join(numbers)}; correct it"
@@ -212,11 +222,13 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 try:
                     row = json.loads(line)
                 except json.JSONDecodeError as error:
-                    raise FormatError(f"{place}: not JSON ({error.msg})") from None
+                    raise FormatError(f"{place}: not JSON ({error.msg}); download the file again") from None
                 if not isinstance(row, dict):
                     raise FormatError(f"{place}: expected an object, found {type(row).__name__}")
                 yield place, row
     except FileNotFoundError:
         raise FormatError(f"{path}: no such file; the dataset is incomplete, download it again") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: cannot be read ({error})") from None
+    except UnicodeDecodeError:
+        raise FormatError(f"{path}: not text; download the file again") from None
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror})") from None

@@ -10,6 +10,7 @@ import numpy as np
 from surehand.exceptions import FormatError, ShapeError
 from surehand.formats.lerobot_meta import EpisodeRow
 from surehand.formats.parquet import RowReader, to_numpy
+from surehand.frames import usable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -138,8 +139,8 @@ def _column(batch: "pa.RecordBatch", name: str, where: Callable[[int], str], don
 
 
 def first_not_finite(action: np.ndarray, episode: np.ndarray, frame: np.ndarray) -> str | None:
-    """Where the first NaN or infinity of (N, D) actions is, as "episode 3, frame 17, dimension 2: nan", or None."""
-    finite = np.isfinite(action)
+    """Where the first unusable value of (N, D) actions is, as "episode 3, frame 17, dimension 2: nan", or None."""
+    finite = usable(action)
     if finite.all():
         return None
     row, dim = np.argwhere(~finite)[0]

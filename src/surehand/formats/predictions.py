@@ -65,13 +65,14 @@ def open_predictions(path: str | os.PathLike[str]) -> PredictionsFile:
         part, head = predictions_npz.read(target)
         n, draws, horizon, dims = part.prediction.shape
         return PredictionsFile(
-            target, part.checkpoint, horizon, dims, draws, part.space, head, n * draws,
+            target, part.checkpoint or target.stem, horizon, dims, draws, part.space, head, n * draws,
             lambda frames: predictions_read.split_episodes(part, frames),
             lambda: np.unique(part.episode),
         )  # fmt: skip
     facts = predictions_schema.read_facts(target)
+    name = facts.checkpoint or target.stem
     return PredictionsFile(
-        target, facts.checkpoint, facts.horizon, facts.dims, facts.draws, facts.space, facts.head, facts.rows,
+        target, name, facts.horizon, facts.dims, facts.draws, facts.space, facts.head, facts.rows,
         lambda frames: predictions_read.read_batches(target, facts, frames),
         lambda: predictions_read.read_episodes(target),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from surehand.exceptions import FormatError, ShapeError
-from surehand.frames import Predictions
+from surehand.frames import Predictions, usable
 
 Key = tuple[int, ...]
 NO_KEY: Key = ()
@@ -76,7 +76,7 @@ def finite(where: str, part: Predictions) -> np.ndarray:
     values = part.prediction
     if _all_finite(values):
         return values
-    wrong = ~np.isfinite(values)
+    wrong = ~usable(values)
     counted = np.arange(values.shape[2]) < part.length[:, None]  # (N, H)
     bad = np.argwhere(wrong & counted[:, None, :, None])
     if len(bad):
@@ -100,7 +100,8 @@ def _all_finite(values: np.ndarray) -> bool:
     # One BLAS pass without a temporary; a sum of squares that overflows is looked at again, value by value.
     flat = values.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(flat, flat))) or bool(np.isfinite(flat).all())
+        square = np.dot(flat, flat)
+    return bool(square <= np.finfo(np.float32).max) or bool(usable(flat).all())
 
 
 def check_same(where: str, first: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -52,6 +52,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise FormatError(f"{path}: no such file; expected surehand predictions")
     if path.stat().st_size == 0:
         raise FormatError(f"{path}: the file is empty; write the predictions again")
+    if not zipfile.is_zipfile(path):  # numpy would take it for a pickle
+        raise FormatError(f"{path}: not an npz file, or cut off; write it again")
     try:
         # Opened here, because numpy leaves a file open that is no npz.
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -85,6 +87,8 @@ def _as_predictions(path: Path, arrays: Mapping[str, np.ndarray], head: Mapping[
         raise FormatError(f"{path}: 'prediction' holds {prediction.dtype}, expected floating-point numbers")
     if prediction.ndim == 3:
         prediction = prediction[:, None]
+    if not len(prediction):
+        raise FormatError(f"{path}: no frames in it; write the predictions again")
     if prediction.ndim != 4 or 0 in prediction.shape:
         raise ShapeError(
             f"{path}: 'prediction' has shape {arrays['prediction'].shape}, expected (N, H, D) or (N, K, H, D)"

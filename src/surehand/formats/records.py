@@ -54,28 +54,33 @@ class Record(Part):
         expected = cls.model_fields["kind"].default
         if kind != expected:
             raise FormatError(f"{path}: expected a surehand {expected!r} record, found kind {kind!r}")
-        if data.get("schema_version", 0) > cls.latest:
-            raise FormatError(
-                f"{path}: schema {data['schema_version']}, this surehand reads up to {cls.latest}; upgrade"
-            )
+        version = data.get("schema_version", 1)
+        if not isinstance(version, int) or not 1 <= version <= cls.latest:
+            raise FormatError(f"{path}: schema {version!r}, this surehand reads 1 to {cls.latest}; upgrade surehand")
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise FormatError(f"{path}: field {where}: {first['msg']}") from None
+            raise FormatError(f"{path}: field {where}: {first['msg']}; measure again, or upgrade surehand") from None
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Parsed JSON; FormatError where the file is missing, unreadable or not JSON."""
+    """Parsed JSON; FormatError where the file is missing, unreadable, damaged or no JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FormatError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror}); expected a JSON file") from None
+    except UnicodeDecodeError:
+        raise FormatError(f"{path}: not text; expected a JSON file") from None
     except json.JSONDecodeError as error:
-        raise FormatError(f"{path} line {error.lineno}: not JSON ({error.msg})") from None
+        raise FormatError(
+            f"{path} line {error.lineno}: not JSON, or cut off ({error.msg}); write or download it again"
+        ) from None
+    except (RecursionError, ValueError):  # nested without end, or a number of thousands of digits
+        raise FormatError(f"{path}: not the JSON of any file read here; write or download it again") from None
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:

@@ -12,6 +12,7 @@ from surehand.exceptions import FormatError
 from surehand.formats.csv_lines import read_csv, write_csv
 from surehand.frames import ErrorTable
 
+LARGEST = 1e100  # a mean squared error beyond this is a mistake, and its sums overflow
 FIRST, TOTAL = "checkpoint", "total"
 _HEADING = re.compile(r"(?P<group>.+?)(?:\[(?P<dims>[1-9]\d*)\])?", re.DOTALL)
 
@@ -28,7 +29,9 @@ def read_error_table(path: str | os.PathLike[str]) -> ErrorTable:
 def _parse(path: str, lines: list[tuple[int, list[str]]]) -> ErrorTable:
     headings = [heading.strip() for heading in lines[0][1]]
     if headings[0] != FIRST:
-        raise FormatError(f"{path} line 1: the first column is {headings[0]!r}, expected {FIRST!r} and then the groups")
+        raise FormatError(
+            f"{path} line 1: the first column is {headings[0]!r}, expected {FIRST!r}, then groups, separated by commas"
+        )
     if repeated := _repeated(headings):
         raise FormatError(f"{path} line 1: column {repeated!r} appears twice; name each group once")
     groups, dims = _groups(path, [heading for heading in headings[1:] if heading != TOTAL])
@@ -75,7 +78,7 @@ def _number(where: str, cell: str) -> float:
         value = float(cell)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value < 0:
+    if not 0 <= value < LARGEST:
         raise FormatError(f"{where}: {cell!r} is no error; expected a finite number of at least 0")
     return value
 

@@ -109,11 +109,12 @@ class GroupErrors:
     @property
     def total_all_dims(self) -> float:
         """Error over every column, dead and padded ones too: what a plain mean squared error says."""
-        return float((self._all_joints() / self.scale.values**2).mean())
+        return float(self.by_joint().mean())
 
-    def by_joint(self) -> np.ndarray:
+    def by_joint(self, phase: str | None = None) -> np.ndarray:
         """Error of every joint, dead ones too (D,)."""
-        return np.asarray(self._all_joints() / self.scale.values**2)
+        sums, counts = (self._picked(values, phase, None, None) for values in (self.sums.sums, self.sums.counts))
+        return np.asarray(_ratio(sums.sum(axis=(0, 1, 2)), counts.sum()) / self.scale.values**2)
 
     def by_episode(self) -> np.ndarray:
         """Error per episode (E, G+1), in the order of `sums.episode`."""
@@ -137,9 +138,6 @@ class GroupErrors:
         if not counted.any():
             return np.full(len(self.names), np.nan)
         return np.asarray(self.by_episode()[counted].mean(axis=0))
-
-    def _all_joints(self) -> np.ndarray:
-        return _ratio(self.sums.sums.sum(axis=(0, 1, 2)), self.sums.counts.sum())
 
     def _picked(self, values: np.ndarray, phase: str | None, steps: slice | None, task: str | None) -> np.ndarray:
         """Rows of the task, the phase and the steps asked for (E, P, H, ...)."""

@@ -68,9 +68,8 @@ class EventCounts:
 def gripper_events(stitched: Stitched, column: int, convention: GripperConvention, tolerance: int) -> EventCounts:
     """Events of one gripper column, counted per episode.
 
-    Matches are one to one, in the same direction, in order and within `tolerance` frames; among the matchings with most
-    pairs the one with least total timing error. Transitions within `tolerance` of an episode's (or segment's) end are
-    censored: their partner may lie beyond it.
+    Matches are one to one, in the same direction, in order and within `tolerance` frames; see `match_events`.
+    Transitions within `tolerance` of an episode's (or segment's) end are censored: their partner may lie beyond it.
     """
     rows: dict[int, np.ndarray] = {}
     starts = np.flatnonzero(np.diff(stitched.segment, prepend=-1))
@@ -105,19 +104,23 @@ def transitions(values: np.ndarray, thresholds: tuple[float, float]) -> np.ndarr
     return np.stack([decided[change], side[decided[change]]], axis=1)
 
 
-def match_events(recorded: np.ndarray, predicted: np.ndarray, tolerance: int) -> list[tuple[int, int]]:
-    """(recorded, predicted) positions of the best order-preserving matching: most pairs, then least timing error.
+def match_events(
+    recorded: np.ndarray, predicted: np.ndarray, tolerance: int, last: float = np.inf
+) -> list[tuple[int, int]]:
+    """(recorded, predicted) positions of the best order-preserving matching.
 
-    Both are (n, 2) arrays of (frame, direction) in time order. Dynamic programming over prefixes.
+    Most pairs whose recorded event is no later than frame `last` (later ones are censored and must not take a partner
+    away), then most pairs, then least timing error. Both are (n, 2) arrays of (frame, direction) in time order.
+    Dynamic programming over prefixes.
     """
     n, m = len(recorded), len(predicted)
-    best = [[(0, 0)] * (m + 1) for _ in range(n + 1)]  # (pairs, −timing error) of the first i and j events
+    best = [[(0, 0, 0)] * (m + 1) for _ in range(n + 1)]  # (pairs up to `last`, pairs, −timing error) of i and j events
     for i, (at, way) in enumerate(recorded.tolist(), 1):
         for j, (other, direction) in enumerate(predicted.tolist(), 1):
             best[i][j] = max(best[i - 1][j], best[i][j - 1])
             if way == direction and abs(at - other) <= tolerance:
-                pairs, error = best[i - 1][j - 1]
-                best[i][j] = max(best[i][j], (pairs + 1, error - abs(at - other)))
+                early, pairs, error = best[i - 1][j - 1]
+                best[i][j] = max(best[i][j], (early + (at <= last), pairs + 1, error - abs(at - other)))
     matched, i, j = [], n, m
     while i and j:
         if best[i][j] == best[i - 1][j]:
@@ -133,7 +136,7 @@ def match_events(recorded: np.ndarray, predicted: np.ndarray, tolerance: int) ->
 def _segment_counts(recorded: np.ndarray, predicted: np.ndarray, length: int, tolerance: int) -> np.ndarray:
     """The sums of `_COUNTS` for one stretch of `length` frames."""
     horizon = length - 1 - tolerance  # later events are censored
-    pairs = match_events(recorded, predicted, tolerance)
+    pairs = match_events(recorded, predicted, tolerance, horizon)
     counted = [(i, j) for i, j in pairs if recorded[i, 0] <= horizon]
     off = [int(predicted[j, 0] - recorded[i, 0]) for i, j in counted]
     taken = {j for _, j in pairs}

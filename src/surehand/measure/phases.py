@@ -59,29 +59,47 @@ def gripper_phases(
 
 
 def speed_phases(
-    recorded: Actions, position: np.ndarray, fps: float, *, limit: float | None = None, quantile: float = 0.25
+    recorded: Actions, position: np.ndarray, fps: float, limit: float, origin: str = "given"
 ) -> tuple[PhaseRule, np.ndarray]:
     """Contact where the recorded end effector moves slower than `limit` (units of `position` (N, P) per second).
 
-    The speed is a backward difference; an episode's first frame has none and counts as free. Without a limit the
-    `quantile` of these recordings' speeds serves, which makes the rule offline: it is not known before the data are.
+    An episode's first frame has no speed and counts as free. `origin` says where the limit is from; one learnt from
+    other recordings (see `slow_speed`) is known before these are, so the rule is causal.
     """
+    said = f"contact where the recorded end effector is slower than {limit:.4g} per second ({origin})"
+    labels = np.where(_speed(recorded, position, fps) < limit, CONTACT, FREE)
+    return PhaseRule("low speed", NEAR_CONTACT, True, said), labels
+
+
+def slow_speed(recorded: Actions, position: np.ndarray, fps: float, quantile: float = 0.25) -> float:
+    """The `quantile` of the recorded end effector's speeds, in units of `position` (N, P) per second.
+
+    Raises NotEnoughData where every episode has one frame.
+    """
+    speed = _speed(recorded, position, fps)
+    if not np.isfinite(speed).any():
+        raise NotEnoughData("no two frames follow each other: a speed needs them; give a limit")
+    return float(np.quantile(speed[np.isfinite(speed)], quantile))
+
+
+def _speed(recorded: Actions, position: np.ndarray, fps: float) -> np.ndarray:
+    """Speed as a backward difference (N,), infinite at an episode's first frame."""
     _check_rows(recorded, position)
     if fps <= 0:
         raise SurehandError(f"speeds need frames per second above 0, got {fps}")
     flat = position.reshape(len(position), -1)
     speed = np.linalg.norm(np.diff(flat, axis=0, prepend=flat[:1]), axis=1) * fps
-    speed[np.diff(recorded.episode, prepend=-1) != 0] = np.inf  # a first frame has no past: free motion
-    used = float(np.quantile(speed[np.isfinite(speed)], quantile)) if limit is None else limit
-    origin = f"the {quantile:.0%} quantile of these recordings" if limit is None else "given"
-    said = f"contact where the recorded end effector is slower than {used:.4g} per second ({origin})"
-    labels = np.where(speed < used, CONTACT, FREE)
-    return PhaseRule("low speed", NEAR_CONTACT, limit is not None, said), labels
+    speed[np.diff(recorded.episode, prepend=-1) != 0] = np.inf
+    return np.asarray(speed)
 
 
 def distance_phases(recorded: Actions, distance: np.ndarray, limit: float) -> tuple[PhaseRule, np.ndarray]:
     """Contact where the recorded distance between tool and object (N,) is below `limit`, in its own unit."""
     _check_rows(recorded, distance)
+    if distance.size != len(recorded):
+        raise ShapeError(
+            f"{distance.size // len(recorded)} distances per frame; phases need one, in a column of its own"
+        )
     said = f"contact where the tool is nearer than {limit:.4g} to the object"
     labels = np.where(distance.reshape(len(recorded)) < limit, CONTACT, FREE)
     return PhaseRule("tool-object distance", NEAR_CONTACT, True, said), labels

@@ -13,6 +13,7 @@ from surehand.exceptions import NotEnoughData, ShapeError
 from surehand.frames import Actions, Predictions
 from surehand.layout import Layout
 from surehand.policies.nearest import nearest_rows
+from surehand.policies.states import finite_state
 
 
 class Rival(Protocol):
@@ -76,7 +77,7 @@ class StateAsAction:
         values = np.zeros(recorded.action.shape)
         if recorded.state is not None:
             defined = np.flatnonzero(columns >= 0)
-            values[:, defined] = recorded.state[:, columns[defined]]
+            values[:, defined] = finite_state(recorded)[:, columns[defined]]
         return _repeat(self.name, recorded, values, horizon)
 
     def _columns(self, recorded: Actions) -> np.ndarray:
@@ -169,10 +170,11 @@ class NearestNeighbour:
         for actions in train:
             if actions.state is None:
                 continue
+            state = finite_state(actions)
             for rows in _episodes(actions):
                 if seen % every == 0:
                     task = _task_name(actions, int(actions.task[rows.start]))
-                    self._kept.append((task, actions.state[rows].copy(), actions.action[rows].copy()))
+                    self._kept.append((task, state[rows].copy(), actions.action[rows].copy()))
                 seen += 1
                 while sum(len(state) for _, state, _ in self._kept) > self.max_frames and len(self._kept) > 1:
                     self._kept, every = self._kept[::2], 2 * every
@@ -203,10 +205,9 @@ class NearestNeighbour:
 
 def _nearest(state: np.ndarray, task: np.ndarray, recorded: Actions) -> np.ndarray:
     """Row of the nearest training state per recorded frame (N,); the earliest of equally near ones."""
-    assert recorded.state is not None
     spread = state.std(axis=0, dtype=np.float64)
     moving = spread > 1e-9
-    known, asked = (x[:, moving] / spread[moving] for x in (state, recorded.state))
+    known, asked = (x[:, moving] / spread[moving] for x in (state, finite_state(recorded)))
     nearest = np.zeros(len(recorded), np.int64)
     for index in np.unique(recorded.task):
         here = np.flatnonzero(recorded.task == index)

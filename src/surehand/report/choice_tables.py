@@ -1,7 +1,6 @@
 """The verdict on checkpoints as sentences and tables."""
 
 import math
-from dataclasses import replace
 
 from surehand.decide.choice import Choice
 from surehand.report.tables import Row, Table, named_row
@@ -22,7 +21,7 @@ def alarms(choice: Choice) -> list[str]:
 def basis(choice: Choice) -> str:
     """What stands behind the verdict: rule, n, level, draws, space."""
     parts = [f"Rule: {choice.rule}", f"selected from {choice.selected_from}"]
-    parts.append(count(choice.units, "episode") if choice.units else "a table of errors: no uncertainty available")
+    parts.append(count(choice.units, choice.unit) if choice.units else "a table of errors: no uncertainty available")
     if choice.draws:
         parts.append(f"{percent(choice.level)} level, {count(choice.draws, 'resample')}")
     if choice.space:
@@ -73,13 +72,19 @@ def picks_table(choice: Choice) -> Table:
     """What each rule picks and what the data cannot tell apart from it."""
     rows: list[Row] = []
     for p in choice.picks:
-        tied = tuple(name for name in p.tied if name != p.best) if choice.units else "unknown"
+        others = tuple(name for name in p.tied if name != p.best)
+        tied = "not compared" if p.rule == "last" else others if choice.units else "unknown"
         rows.append((p.rule, p.best, tied, p.value, p.note or " "))
     columns = ("rule", "pick", "cannot be told apart", "criterion", "note")
-    table = Table("picks", "What each rule picks", columns, tuple(rows), labels=3, short=labels(choice))
-    if not choice.units:
-        table = replace(table, note="Without episodes nothing can be said about ties.")
+    ties = "" if choice.units else " Without episodes nothing can be said about ties."
+    note = f"Criterion: the error that the rule compares; for minimax the worst ratio to a group's best.{ties}"
+    table = Table("picks", "What each rule picks", columns, tuple(rows), note=note, labels=3, short=labels(choice))
     return table if any(p.note for p in choice.picks) else table.without_last()
+
+
+def pick_notes(choice: Choice) -> list[str]:
+    """What the rules say of their picks, a line each: the notes of the table, for where it has no room for them."""
+    return [shorten(f"{p.rule}: {p.note}", labels(choice)) for p in choice.picks if p.note]
 
 
 def p_values_table(choice: Choice) -> Table:
@@ -98,7 +103,7 @@ def alarms_table(choice: Choice) -> Table:
     """Groups for which the total's pick is worse than another checkpoint."""
     rows = tuple((a.group, a.kind, a.pick, a.alternative, a.ratio, a.low, a.price) for a in choice.masking)
     columns = ("group", "alarm", "total picks", "better for the group", "ratio", "lower limit", "price")
-    note = "Ratio: group error of the total's pick over the alternative's. Price: what the alternative costs in total."
+    note = "Ratio: group error of the total's pick over the alternative's; price: the same of totals, reversed."
     return Table("alarms", "What the total hides", columns, rows, note=note, labels=4, short=labels(choice))
 
 

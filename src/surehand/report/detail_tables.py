@@ -1,10 +1,10 @@
 """What else the record says of each policy: skill, gripper, motion, tool pose, draws; and all tables together."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from surehand.errors.record import ErrorsRecord, GroupInfo, PolicyErrors, Value
+from surehand.errors.record import ErrorsRecord, GripperEvents, GroupInfo, PolicyErrors, Value
 from surehand.report import errors_tables as errors
 from surehand.report.tables import Row, Table
 from surehand.report.text import clean, count
@@ -23,18 +23,33 @@ def gripper_table(record: ErrorsRecord) -> Table:
     found = [(p.name, group, e) for p in record.policies for group, e in p.gripper.items()]
     rows: list[Row] = []
     for name, group, e in found:
-        counts = (e.recorded, e.matched, e.missed, e.spurious, e.censored)
-        rows.append((name, group, *counts, e.delay_frames, e.delay_seconds, e.error_inside, e.error_outside))
-    notes = [
-        f"{clean(group)}: polarity {clean(e.polarity)}, range {clean(e.range)}, matched within "
-        f"±{count(e.tolerance_frames, 'frame')}."
-        for _, group, e in found
+        counts = (e.recorded, e.matched, e.missed, e.spurious, e.censored, e.spurious_outside)
+        rows.append(
+            (name, group, *counts, e.delay_frames, e.delay_seconds, e.off_frames, e.error_inside, e.error_outside)
+        )
+    columns = (
+        *("policy", "gripper", "recorded", "matched", "missed", "spurious", "censored", "spurious outside"),
+        *("delay", "delay", "off", "error inside", "error outside"),
+    )
+    units = (*("" for _ in range(7)), "per frame", "frames", "s", "frames", "", "")
+    note = " ".join(_gripper_notes(found))
+    short = errors.labels(record)
+    return Table("gripper", "Gripper events", columns, tuple(rows), units, note, 2, short=short).without_empty()
+
+
+def _gripper_notes(found: Sequence[tuple[str, str, GripperEvents]]) -> list[str]:
+    """What the columns mean, and the conventions, grippers that share one named together."""
+    alike: dict[str, dict[str, None]] = {}
+    for _, group, e in found:
+        said = f"polarity {clean(e.polarity)}, range {clean(e.range)}"
+        alike.setdefault(said, {})[clean(group)] = None
+    within = ", ".join(dict.fromkeys(f"±{count(e.tolerance_frames, 'frame')}" for _, _, e in found))
+    return [
+        f"Openings and closings on the executed steps, matched within {within}; inside and outside: of such windows "
+        "around recorded ones. Delay: mean, above zero the prediction is late; off: mean size, early or late. "
+        "Censored: too near an episode's end to tell.",
+        *(f"{', '.join(groups)}: {said}." for said, groups in alike.items()),
     ]
-    note = "Delay above zero: the prediction is late. Errors inside and outside windows around recorded events."
-    counted = ("recorded", "matched", "missed", "spurious", "censored")
-    columns = ("policy", "gripper", *counted, "delay in frames", "delay in s", "error inside", "error outside")
-    note = " ".join([note, *dict.fromkeys(notes)])
-    return Table("gripper", "Gripper events", columns, tuple(rows), note=note, labels=2, short=errors.labels(record))
 
 
 def motion_table(record: ErrorsRecord) -> Table:
@@ -42,7 +57,10 @@ def motion_table(record: ErrorsRecord) -> Table:
     rows = tuple(
         (p.name, g, m.path_ratio, m.jerk_ratio, m.boundary_jump) for p in record.policies for g, m in p.motion.items()
     )
-    note = "Path and jerk: predicted over recorded; 1 moves as much as the demonstrator, 0 not at all."
+    note = (
+        "Executed steps, predicted over recorded. Path length: 1 moves as much as the demonstrator, 0 not at all; RMS "
+        "jerk: above 1 it shakes; jump into a new chunk: 1 is seamless."
+    )
     columns = ("policy", "group", "path ratio", "jerk ratio", "jump between chunks")
     return Table("motion", "Motion", columns, rows, note=note, labels=2, short=errors.labels(record))
 
@@ -58,7 +76,11 @@ def task_space_table(record: ErrorsRecord) -> Table:
     columns = ("policy", "position", "orientation", *(f"{g} share" for g in groups), "withheld")
     units = ("", "m", "rad", *("" for _ in groups), "")
     models = dict.fromkeys(clean(f"{t.model}, site {t.site}") for _, t in found)
-    note = f"Model: {'; '.join(models)}. Shares may be negative; withheld: part of the frames without shares."
+    note = (
+        f"Mean distance and angle between predicted and recorded tool at step {record.methods.executed}, the last "
+        f"executed one. Model: {'; '.join(models)}. Shares: of the position error, negative where a group cancels "
+        "another's; withheld: part of the frames without shares."
+    )
     return Table("task_space", "Tool pose", columns, tuple(rows), units, note, short=errors.labels(record))
 
 

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from surehand.report.text import number
@@ -28,31 +29,35 @@ class Figure:
     caption: str  # what it shows, space, n
     spec: dict[str, Any]
 
-    def svg(self, *, paper: bool = True) -> str:
-        """The figure as SVG text; without paper its background is transparent."""
+    @cached_property
+    def drawing(self) -> str:
+        """The figure as SVG text, drawn once: pages, PNG and PDF are made from it."""
         import vl_convert
 
-        spec = self.spec if paper else {**self.spec, "background": None}
-        svg = str(vl_convert.vegalite_to_svg(json.dumps(spec), vl_version=_version()))
+        svg = str(vl_convert.vegalite_to_svg(json.dumps(self.spec), vl_version=_version()))
         # Clip ids count up through the life of the process; the same record must give the same drawing.
         order = {name: f"clip{i}" for i, name in enumerate(dict.fromkeys(re.findall(r'\bid="(clip\d+)"', svg)))}
         return re.sub(r"\bclip\d+\b", lambda found: order.get(found.group(), found.group()), svg)
+
+    def svg(self) -> bytes:
+        """The figure as an SVG file on white."""
+        return self.drawing.encode()
 
     def png(self) -> bytes:
         """The figure as PNG at 200 dots per inch on white."""
         import vl_convert
 
-        return bytes(vl_convert.vegalite_to_png(json.dumps(self.spec), vl_version=_version(), scale=2, ppi=100))
+        return bytes(vl_convert.svg_to_png(self.drawing, scale=2, ppi=100))
 
     def pdf(self) -> bytes:
         """The figure as a one-page PDF with live text."""
         import vl_convert
 
-        return bytes(vl_convert.vegalite_to_pdf(json.dumps(self.spec), vl_version=_version()))
+        return bytes(vl_convert.svg_to_pdf(self.drawing))
 
     def inline(self) -> str:
-        """SVG to stand inside a page: no namespaces, and ids that no other figure on the page has."""
-        svg = self.svg(paper=False)
+        """SVG to stand inside a page: transparent, no namespaces, and ids that no other figure on the page has."""
+        svg = re.sub(r'<rect width="\d+" height="\d+" fill="white"/>', "", self.drawing, count=1)  # the paper
         svg = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg)
         svg = re.sub(r'\bid="([^"]+)"', rf'id="{self.key}-\1"', svg)
         return re.sub(r"url\((['\"]?)#", rf"url(\1#{self.key}-", svg)
@@ -80,15 +85,19 @@ def make(key: str, title: str, caption: str, chart: Any) -> Figure:
     }
     title_style = {"font": FONT, "fontSize": 12, "anchor": "start", "color": INK, "subtitleColor": MUTED, "offset": 6}
     legend = {"labelFont": FONT, "titleFont": FONT, "labelColor": INK, "titleColor": MUTED, "labelFontSize": 11}
-    chart = (
-        chart.configure(font=FONT, background="white", padding=6, aria=False)
-        .configure_axis(**axis)
-        .configure_view(stroke=None)
-        .configure_title(**title_style, subtitleFont=FONT, subtitleFontSize=11)
-        .configure_legend(**legend, titleFontSize=11, titleFontWeight="normal", labelLimit=240, symbolSize=70)
-        .configure_concat(spacing=22)
-    )
-    return Figure(key, title, caption, chart.to_dict())
+    # Written into the dictionary: every `configure` of altair would copy the chart with its data.
+    config = {
+        "font": FONT,
+        "background": "white",
+        "padding": 6,
+        "aria": False,
+        "axis": axis,
+        "view": {"stroke": None},
+        "title": {**title_style, "subtitleFont": FONT, "subtitleFontSize": 11},
+        "legend": {**legend, "titleFontSize": 11, "titleFontWeight": "normal", "labelLimit": 240, "symbolSize": 70},
+        "concat": {"spacing": 22},
+    }
+    return Figure(key, title, caption, {**chart.to_dict(), "config": config})
 
 
 def panels(charts: Sequence[Any], per_row: int) -> Any:

@@ -79,7 +79,7 @@ def _error_row(look: Look, cell: Value) -> dict[str, Any]:
         "value": value,
         "low": value if math.isnan(cell.low) else max(cell.low, value / 100),  # zero has no place on a log axis
         "high": value if math.isnan(cell.high) else cell.high,
-        "text": "exactly 0" if value == 0 else "not measured",
+        "text": "exactly 0" if value == 0 else "undefined" if cell.note.startswith("undefined") else "not measured",
         "drawn": _positive(value),
     }
 

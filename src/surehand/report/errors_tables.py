@@ -42,7 +42,8 @@ def interval_note(record: ErrorsRecord, what: str) -> str:
     """What the limits (below each number, or bars in a figure) are, or that there are none."""
     if not any(math.isfinite(v.low) for p in record.policies for v in p.errors.values()):
         return "No intervals: the data support none."
-    return f"{what}: {percent(record.level)} intervals over whole episodes."
+    unit = f"clusters of {clean(record.cluster)}" if record.cluster else "episodes"
+    return f"{what}: {percent(record.level)} intervals over whole {unit}."
 
 
 def groups_of(record: ErrorsRecord, parts: Iterable[Mapping[str, object]]) -> tuple[list[str], list[str]]:

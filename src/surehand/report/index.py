@@ -10,7 +10,8 @@ from surehand.decide.findings import DoctorRecord
 from surehand.errors.record import ErrorsRecord
 from surehand.exceptions import SurehandError
 from surehand.formats.records import Record, read_json, write_text
-from surehand.report.page import environment, heading
+from surehand.report.heading import heading
+from surehand.report.page import environment
 from surehand.report.text import clean, count
 
 KINDS: dict[str, type[Record]] = {"errors": ErrorsRecord, "choice": Choice, "doctor": DoctorRecord}

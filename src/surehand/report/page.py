@@ -7,15 +7,15 @@ from typing import Any
 from surehand.decide.choice import Choice
 from surehand.decide.findings import DoctorRecord, Finding
 from surehand.errors.record import ErrorsRecord
-from surehand.exceptions import SurehandError
 from surehand.formats.records import Record
 from surehand.report import choice_tables, errors_tables
 from surehand.report.choice_figures import choice_figures
 from surehand.report.detail_tables import errors_tables as tables_of_errors
 from surehand.report.drawing import Figure
 from surehand.report.figures import figures
+from surehand.report.heading import heading, under, warnings_of
 from surehand.report.tables import Table
-from surehand.report.text import clean, count, interval, number
+from surehand.report.text import clean, count
 
 Block = Table | Figure | Sequence[str]
 WORST = 8  # episodes on the page; the CSV has all
@@ -45,43 +45,25 @@ class Page:
     methods: Mapping[str, str] = field(default_factory=dict)
 
 
-def render_page(record: Record) -> str:
-    """The record as HTML text; SurehandError for a kind of record that has no page."""
-    page = page_of(record)
+def render_page(record: Record, drawn: Sequence[Figure] | None = None) -> str:
+    """The record as HTML text, with its figures as `drawn` where somebody has them already.
+
+    Raises SurehandError for a kind of record that has no page.
+    """
+    page = page_of(record, figures_of(record) if drawn is None else drawn)
     return str(environment().get_template("page.html.j2").render(page=page, block_kind=block_kind, clean=clean))
 
 
-def page_of(record: Record) -> Page:
+def page_of(record: Record, drawn: Sequence[Figure]) -> Page:
     """What a page on this record says; SurehandError for a kind of record that has no page."""
     title, lead = heading(record)
     page = Page(title, lead, record)
     if isinstance(record, ErrorsRecord):
-        return _errors_page(page, record)
+        return _errors_page(page, record, drawn)
     if isinstance(record, Choice):
-        return _choice_page(page, record)
+        return _choice_page(page, record, drawn)
     assert isinstance(record, DoctorRecord)  # heading refused everything else
     return _doctor_page(page, record)
-
-
-def heading(record: Record) -> tuple[str, str]:
-    """Title and verdict sentence of a record's page; SurehandError for a kind of record that has no page."""
-    if isinstance(record, ErrorsRecord):
-        if record.choice:
-            return f"{record.dataset}: errors and choice", choice_tables.headline(record.choice)
-        return f"{record.dataset}: errors", _single(record) or f"Errors on {record.dataset}."
-    if isinstance(record, Choice):
-        return f"Choice: {choice_tables.labels(record)[record.best]}", choice_tables.headline(record)
-    if isinstance(record, DoctorRecord):
-        return f"{record.dataset}: doctor", f"{record.dataset}: {tally(record)}."
-    raise SurehandError(f"expected an errors, choice or doctor record to draw a page of, got kind {record.kind!r}")
-
-
-def under(record: ErrorsRecord) -> list[str]:
-    """What stands below the verdict: rule and n, the honest value of the choice, the data, how to read the unit."""
-    lines = [f"{record.dataset} · robot {record.robot}. {errors_tables.sample_note(record)}", record.unit_note]
-    if record.choice:
-        lines = [choice_tables.basis(record.choice), choice_tables.honest_value(record.choice), *lines]
-    return [line for line in lines if line]
 
 
 def tables_of(record: Record) -> list[Table]:
@@ -110,11 +92,6 @@ def findings_table(record: DoctorRecord) -> Table:
     return Table("findings", "Findings", columns, rows, labels=6)
 
 
-def tally(record: DoctorRecord) -> str:
-    """`1 error, 2 warnings, 0 notes`."""
-    return ", ".join(count(record.counts.get(s, 0), s) for s in ("error", "warning", "note"))
-
-
 def environment() -> Any:
     """The jinja2 environment of the package's templates; everything put into a page is escaped."""
     import jinja2
@@ -134,9 +111,9 @@ def block_kind(block: Block) -> str:
 ERRORS_PLAN = (
     ("errors", "Errors", ("errors", "figure error_by_group", "figure group_shares", "figure skill")),
     ("selection", "Selection", ("alarms", "picks", "figure selection_sets", "convergence")),
-    ("phases", "Phases", ("phases",)),
+    ("phases", "Phases", ("short phases",)),
     ("horizon", "Along the chunk", ("figure horizon", "errors_executed")),
-    ("gripper", "Gripper", ("gripper",)),
+    ("gripper", "Gripper", ("short gripper",)),
     ("motion", "Motion", ("short motion",)),
     ("tool", "Task space", ("task_space",)),
     ("sampled", "Sampled policies", ("short stochastic",)),
@@ -144,6 +121,8 @@ ERRORS_PLAN = (
 )
 ERRORS_FOLDED = (
     "skill",
+    "phases",
+    "gripper",
     "motion",
     "stochastic",
     "joints",
@@ -158,44 +137,35 @@ CHOICE_PLAN = (
     ("errors", "Errors", ("table", "figure error_by_group")),
     ("convergence", "Convergence", ("convergence",)),
 )
-SHORT = {"motion", "stochastic", "episodes"}  # too long for a page: the pick's rows, or the first few
+SHORT = {"phases", "gripper", "motion", "stochastic", "episodes"}  # too long: the pick's rows alone, or the first few
 Plan = Sequence[tuple[str, str, Sequence[str]]]
 
 
-def _sections(record: Record, plan: Plan, folded: Sequence[str], warnings: Sequence[str]) -> list[Section]:
-    """The plan's sections that have something to show, then the warnings, then the folded tables."""
+def _sections(
+    record: Record, plan: Plan, folded: Sequence[str], warnings: Sequence[str], drawn: Sequence[Figure]
+) -> list[Section]:
+    """The warnings, the plan's sections that have something to show, then the folded tables."""
     tables = {t.key: t for t in tables_of(record)}
     blocks: dict[str, Block] = {**tables}
     if isinstance(record, ErrorsRecord):
         pick = errors_tables.pick_of(record)
         short = {key: tables[key] for key in SHORT if key in tables}
         blocks |= {f"short {k}": t.head(WORST) if k == "episodes" else t.only(pick) for k, t in short.items()}
-    blocks |= {f"figure {f.key}": f for f in figures_of(record)}
-    sections = [Section(key, title, [blocks[b] for b in inside if b in blocks]) for key, title, inside in plan]
-    sections.append(Section("warnings", "Warnings", [warnings] if warnings else []))
+    blocks |= {f"figure {f.key}": f for f in drawn}
+    sections = [Section("warnings", "Warnings", [warnings] if warnings else [])]
+    sections += [Section(key, title, [blocks[b] for b in inside if b in blocks]) for key, title, inside in plan]
     sections.append(Section("more", "More tables", [blocks[b] for b in folded if b in blocks], folded=True))
     return [section for section in sections if section.blocks]
 
 
-def _errors_page(page: Page, record: ErrorsRecord) -> Page:
+def _errors_page(page: Page, record: ErrorsRecord, drawn: Sequence[Figure]) -> Page:
     return replace(
         page,
         under=under(record),
         alarms=choice_tables.alarms(record.choice) if record.choice else [],
-        sections=_sections(record, ERRORS_PLAN, ERRORS_FOLDED, record.warnings),
+        sections=_sections(record, ERRORS_PLAN, ERRORS_FOLDED, warnings_of(record), drawn),
         methods=_methods(record),
     )
-
-
-def _single(record: ErrorsRecord) -> str:
-    """One sentence for a record in which nothing was chosen; "" where it holds no total."""
-    p = errors_tables.policy(record, errors_tables.pick_of(record))
-    if p is None or "total" not in p.errors:
-        return ""
-    total = p.errors["total"]
-    limits = interval(total.low, total.high)
-    value = f"{number(total.value)} {limits}".rstrip()
-    return f"{p.name}: total squared error {value} in {record.space} space. Nothing was chosen."
 
 
 def _methods(record: ErrorsRecord) -> dict[str, str]:
@@ -225,14 +195,23 @@ def _names(labels: Mapping[str, str]) -> str:
     return "; ".join(f"{short} is {name}" for name, short in labels.items() if short != name)
 
 
-def _choice_page(page: Page, choice: Choice) -> Page:
-    basis, names = choice_tables.basis(choice), _names(choice_tables.labels(choice))
+def _choice_page(page: Page, choice: Choice, drawn: Sequence[Figure]) -> Page:
+    basis = choice_tables.basis(choice)
+    methods = {
+        "Data": choice.source,
+        "Split, normalisation and weighting": "as the source states them; nothing was measured here",
+        "Space": choice.space or "not stated by the source",
+        "Unit of resampling": f"the {choice.unit}" if choice.units else "none: errors without the episodes behind them",
+        "How the checkpoint was chosen": basis,
+        "Seed": "" if choice.seed is None else str(choice.seed),
+        "Names": _names(choice_tables.labels(choice)),
+    }
     return replace(
         page,
         under=[line for line in (basis, choice_tables.honest_value(choice)) if line],
         alarms=choice_tables.alarms(choice),
-        sections=_sections(choice, CHOICE_PLAN, ("p_values",), choice.warnings),
-        methods={"How the checkpoint was chosen": basis} | ({"Names": names} if names else {}),
+        sections=_sections(choice, CHOICE_PLAN, ("p_values",), choice.warnings, drawn),
+        methods={k: v for k, v in methods.items() if v},
     )
 
 

@@ -4,7 +4,8 @@ import json
 from typing import TYPE_CHECKING
 
 from surehand.layout import Layout
-from surehand.report.tables import Table, print_table
+from surehand.report.columns import print_table
+from surehand.report.tables import Table
 from surehand.robots import OMITTED, ROBOTS, Match, robot
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One table, three printings: terminal (rich), Markdown, CSV; what the columns mean is said in tables' makers."""
+"""One table as Markdown, CSV, or cell by cell for terminal and page; what the columns mean is said by its maker."""
 
 import csv
 import io
@@ -6,15 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from surehand.errors.record import Value
 from surehand.report.text import MISSING, clean, common_power, interval, number, power_of_ten
 
-if TYPE_CHECKING:
-    import rich.table
-    from rich.console import Console
-    from rich.text import Text
+LISTED = 5  # names in one cell; the CSV has all
 
 Cell = str | int | float | Value | tuple[str, ...]  # a tuple: several names
 Row = tuple[Cell, ...]
@@ -44,7 +40,7 @@ class Table:
     @cached_property
     def legend(self) -> str:
         """What a reader must know before the numbers: the note, the power of ten, the asterisk."""
-        parts = [self.note] if self.note else []
+        parts = [f"{self.note.rstrip('.')}."] if self.note else []
         if self.power:
             parts.append(f"Errors are {power_of_ten(self.power)}: 1.00 means {number(10.0**self.power, 1)}.")
         if self.marked:
@@ -58,7 +54,8 @@ class Table:
         if isinstance(cell, str):
             return self.name(cell) or MISSING, ""
         if isinstance(cell, tuple):
-            return ", ".join(map(self.name, cell)) or "nothing", ""
+            shown = [*map(self.name, cell[:LISTED]), *([f"{len(cell) - LISTED} more"] if len(cell) > LISTED else [])]
+            return ", ".join(shown) or "nothing", ""
         if isinstance(cell, int):
             return f"{cell:,}", ""
         scale = 10.0**-self.power
@@ -89,9 +86,26 @@ class Table:
             self, columns=self.columns[:-1], rows=tuple(row[:-1] for row in self.rows), units=self.units[:-1]
         )
 
+    def without_empty(self) -> "Table":
+        """The same table without columns in which no row has a number."""
+        kept = [c for c in range(len(self.columns)) if c < self.labels or any(map(_holds, (r[c] for r in self.rows)))]
+        rows = tuple(tuple(row[c] for c in kept) for row in self.rows)
+        columns, units = (tuple(values[c] for c in kept if values) for values in (self.columns, self.units))
+        return replace(self, columns=columns, rows=rows, units=units)
+
     def only(self, name: str) -> "Table":
-        """The same table, cut to the rows of one policy or checkpoint."""
-        return replace(self, rows=tuple(row for row in self.rows if row[0] == name), marked=frozenset())
+        """The rows of one policy or checkpoint, which moves from the first column into the title."""
+        rows = tuple(row for row in self.rows if row[0] == name)
+        kept = slice(1 if self.labels > 1 else 0, None)  # a table needs something that names its rows
+        return replace(
+            self,
+            title=f"{self.title}: {self.name(name)}",
+            columns=self.columns[kept],
+            rows=tuple(row[kept] for row in rows),
+            units=self.units[kept],
+            labels=max(self.labels - 1, 1),
+            marked=frozenset(),
+        )
 
     def head(self, rows: int) -> "Table":
         """The same table, cut to its first rows."""
@@ -107,18 +121,6 @@ class Table:
 def named_row(names: Sequence[str], numbers: Mapping[str, Value] | Mapping[str, float], columns: Sequence[str]) -> Row:
     """A row of names and then the number of each column, NaN where there is none."""
     return (*names, *(numbers.get(column, math.nan) for column in columns))
-
-
-def print_table(table: Table, console: "Console") -> None:
-    """The table on the console; columns that do not fit its width continue in a further block under the same rows."""
-    from rich.text import Text
-
-    console.print(Text(table.title, style="bold"))
-    if table.legend:
-        console.print(Text(table.legend, style="dim"))
-    for columns in _blocks(table, console.width):
-        console.print(_rich(table, columns))
-        console.print()
 
 
 def to_markdown(table: Table) -> str:
@@ -170,6 +172,11 @@ def _value(cell: Cell) -> float:
     return cell if isinstance(cell, float) else math.nan
 
 
+def _holds(cell: Cell) -> bool:
+    """Whether there is anything to show: every cell but a number that does not exist."""
+    return not math.isnan(_value(cell)) if isinstance(cell, float | Value) else True
+
+
 def _heading(table: Table, column: int) -> str:
     unit = table.units[column] if table.units else ""
     return table.name(table.columns[column]) + (f", {unit}" if unit else "")
@@ -182,56 +189,3 @@ def _joined(main: str, below: str) -> str:
 def _markdown(text: str) -> str:
     text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join("\\" + c if c in "\\|*_`[]#" else c for c in text)
-
-
-def _widths(table: Table) -> list[int]:
-    """Characters that each column needs on a terminal; labels may wrap at 24."""
-    widths = []
-    for c, name in enumerate(table.columns):
-        texts = [table.name(name), table.units[c] if table.units else ""]
-        texts += [line for r in range(len(table.rows)) for line in table.text(r, c)]
-        need = max(len(text) for text in texts)
-        widths.append(min(need, 26) if c < table.labels else min(need, 28))
-    return widths
-
-
-def _blocks(table: Table, width: int) -> list[list[int]]:
-    widths = [w + 2 for w in _widths(table)]
-    names = list(range(table.labels))
-    room = width - sum(widths[: table.labels])
-    blocks: list[list[int]] = [[]]
-    used = 0
-    for c in range(table.labels, len(widths)):
-        if blocks[-1] and used + widths[c] > room:
-            blocks.append([])
-            used = 0
-        blocks[-1].append(c)
-        used += widths[c]
-    return [names + block for block in blocks]
-
-
-def _rich(table: Table, columns: list[int]) -> "rich.table.Table":
-    import rich.table
-    from rich import box
-    from rich.text import Text
-
-    drawn = rich.table.Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for c in columns:
-        head = Text(table.name(table.columns[c]), style="bold")
-        if table.units and table.units[c]:
-            head.append("\n" + table.units[c], style="dim")
-        is_label = c < table.labels or table.is_text(c)
-        drawn.add_column(head, justify="left" if is_label else "right", overflow="fold", max_width=28)
-    for r in range(len(table.rows)):
-        drawn.add_row(*(_rich_cell(table, r, c) for c in columns))
-    return drawn
-
-
-def _rich_cell(table: Table, row: int, column: int) -> "Text":
-    from rich.text import Text
-
-    main, below = table.text(row, column)
-    cell = Text(main, style="bold" if (row, column) in table.marked else "")
-    if below:
-        cell.append("\n" + below, style="dim")
-    return cell

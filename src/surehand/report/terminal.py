@@ -1,7 +1,6 @@
 """Records on a terminal: the verdict, the tables that matter, the warnings; good at 80 columns and in a pipe."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from surehand.decide.choice import Choice
@@ -9,9 +8,9 @@ from surehand.decide.findings import DoctorRecord
 from surehand.errors.record import ErrorsRecord
 from surehand.report import choice_tables as choices
 from surehand.report import errors_tables as errors
+from surehand.report.columns import print_table
 from surehand.report.detail_tables import gripper_table, motion_table, skill_table, task_space_table
-from surehand.report.page import heading, tally, under
-from surehand.report.tables import print_table
+from surehand.report.heading import heading, tally, under, warnings_of
 from surehand.report.text import clean
 
 if TYPE_CHECKING:
@@ -21,35 +20,47 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "ok": "green
 
 
 def print_errors(record: ErrorsRecord, console: "Console") -> None:
-    """Verdict, errors, phases, skill of the pick, gripper, motion, tool pose and warnings on the console."""
+    """Verdict, errors, picks, then details of the pick and the warnings, on the console."""
     _say(console, heading(record)[1], style="bold")
     _alarms(console, choices.alarms(record.choice) if record.choice else [])
     for line in under(record):
         _say(console, line, style="dim")
     console.print()
+    print_table(errors.errors_table(record), console)
+    if record.choice:
+        _picks(console, record.choice)
     pick = errors.pick_of(record)
-    shown = [errors.errors_table(record)]
     makers = (errors.phases_table, skill_table, gripper_table, motion_table, task_space_table)
     for table in (make(record).only(pick) for make in makers):
-        shown.append(replace(table, title=f"{table.title}: {errors.labels(record).get(pick, pick)}"))
-    shown += [choices.picks_table(record.choice)] if record.choice else []
-    for table in shown:
         if table.rows:
             print_table(table, console)
-    _list(console, "Warnings", record.warnings)
+    _list(console, "Warnings", warnings_of(record))
 
 
 def print_choice(choice: Choice, console: "Console") -> None:
-    """Verdict, alarms, picks, the errors where the choice carries them, convergence and warnings on the console."""
+    """Verdict, alarms, the errors where the choice carries them, picks, convergence and warnings on the console."""
     _say(console, choices.headline(choice), style="bold")
     _alarms(console, choices.alarms(choice))
     for line in filter(None, (choices.basis(choice), choices.honest_value(choice))):
         _say(console, line, style="dim")
     console.print()
-    for table in (choices.choice_errors_table(choice), choices.picks_table(choice), choices.convergence_table(choice)):
-        if table.rows:
-            print_table(table, console)
+    if choice.errors:
+        print_table(choices.choice_errors_table(choice), console)
+    _picks(console, choice)
+    if choice.convergence:
+        print_table(choices.convergence_table(choice), console)
+    elif choice.convergence_note:
+        _say(console, f"How each group converged: {choice.convergence_note}.")
     _list(console, "Warnings", choice.warnings)
+
+
+def _picks(console: "Console", choice: Choice) -> None:
+    """What each rule picks, its remarks below, where the columns leave room for neither."""
+    table = choices.picks_table(choice)
+    print_table(table.without_last() if table.columns[-1] == "note" else table, console)
+    for line in choices.pick_notes(choice):
+        _say(console, line, style="dim")
+    console.print()
 
 
 def print_doctor(record: DoctorRecord, console: "Console") -> None:

@@ -31,14 +31,23 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """Both limits with two digits, or nothing where the data support no interval.
+    """Both limits with two digits, or as many more as tell them apart; nothing where the data support no interval.
 
-    >>> interval(0.00612, 0.0084), interval(-0.2, 0.31), interval(float("nan"), float("nan"))
-    ('0.0061–0.0084', '−0.20 to 0.31', '')
+    A limit that is not a number beside one that is means none on that side (JSON keeps no infinity).
+
+    >>> interval(0.00612, 0.0084), interval(0.9982, 1.0014), interval(-0.2, 0.31), interval(float("nan"), float("nan"))
+    ('0.0061–0.0084', '0.998–1.00', '−0.20 to 0.31', '')
+    >>> interval(0.0, float("inf")), interval(float("nan"), 1.0)
+    ('0–∞', '−∞ to 1.0')
     """
-    if math.isnan(low) and math.isnan(high):
+    if not math.isfinite(low) and not math.isfinite(high):
         return ""
-    return f"{number(low, 2)}{' to ' if low < 0 else '–'}{number(high, 2)}"
+    if not math.isfinite(low):
+        return f"−∞ to {number(high, 2)}"
+    if not math.isfinite(high):
+        return f"{number(low, 2)}{' to ' if low < 0 else '–'}∞"
+    digits = next((d for d in (2, 3, 4) if number(low, d) != number(high, d)), 4)
+    return f"{number(low, digits)}{' to ' if low < 0 else '–'}{number(high, digits)}"
 
 
 def count(n: int, noun: str) -> str:
@@ -64,7 +73,8 @@ def common_power(values: Iterable[float]) -> int:
     if not sizes:
         return 0
     middle = statistics.median(sizes)
-    return 0 if 0.1 <= middle < 1000 else 3 * math.floor((math.log10(middle) + 1) / 3)
+    power = 0 if 0.1 <= middle < 1000 else 3 * math.floor((math.log10(middle) + 1) / 3)
+    return min(max(power, -300), 300)  # 10**power must be a number
 
 
 def power_of_ten(power: int) -> str:

@@ -19,8 +19,8 @@ def traces_figure(record: ErrorsRecord) -> Figure | None:
         return None
     charts = [_panel(trace) for trace in shown.traces[:SHOWN]]
     caption = (
-        f"Worst episodes of {clean(shown.name)}: what was recorded (dark line) and what was predicted (dashed), "
-        "for the joints with the largest error, in the joints' own units against the frame of the episode."
+        f"Episodes of {clean(shown.name)} whose executed steps err most in training standard deviations: recorded "
+        "(dark line) and predicted (dashed) values of the joint that errs most, in its own unit against the frame."
     )
     return make("worst_traces", "Prediction beside recording", caption, panels(charts, 2))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surehand.decide.checks.moments import CrossMoments, RowSample
-from surehand.frames import Actions, Predictions
+from surehand.frames import Actions, Predictions, frame_keys
 
 Targets = tuple[np.ndarray, np.ndarray]  # recorded chunks (n, H, D), which steps exist (n, H)
 
@@ -118,7 +118,7 @@ def find_rows(predictions: Predictions, recorded: Actions) -> np.ndarray:
     """Row of `recorded` for each prediction, −1 where the frame does not exist (n,)."""
     if len(recorded) == 0:
         return np.full(len(predictions), -1)
-    keys = [np.asarray(part.episode, np.int64) * (1 << 32) + part.frame for part in (recorded, predictions)]
+    keys = [frame_keys(part.episode, part.frame) for part in (recorded, predictions)]
     order = np.argsort(keys[0], kind="stable")
     place = np.minimum(np.searchsorted(keys[0][order], keys[1]), len(order) - 1)
     found: np.ndarray = np.where(keys[0][order][place] == keys[1], order[place], -1)

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from surehand.decide.checks.moments import CrossMoments, RowSample
-from surehand.frames import Actions, Stats
+from surehand.frames import Actions, Stats, usable
 
 EXAMPLES = 20  # places kept per kind of fault
 
@@ -42,6 +42,8 @@ class Facts:
     bad: tuple[tuple[int, int, int, float], ...]  # (episode, frame, dim, value) of the first non-finite values
     bad_count: int
     bad_episodes: int
+    bad_state: tuple[tuple[int, int, int, float], ...]  # as `bad`, of the recorded state
+    bad_state_count: int
     frame_breaks: np.ndarray  # (E,) frame numbers that are not the one before plus one
     timing: Timing
     content: tuple[str, ...]  # (E,) hash of the numbers
@@ -120,7 +122,8 @@ class Digest:
         self.content: list[str] = []
         self.start: list[str] = []
         self.bad: list[tuple[int, int, int, float]] = []
-        self.bad_count = self.bad_episodes = 0
+        self.bad_state: list[tuple[int, int, int, float]] = []
+        self.bad_count = self.bad_episodes = self.bad_state_count = 0
         self.turns = np.zeros((2, dims), np.int64)
         self.steps = CrossMoments(dims, 1)
         self.states = CrossMoments(dims, state_dims) if state_dims else None
@@ -136,14 +139,18 @@ class Digest:
 
     def _episode(self, one: Actions) -> None:
         action = np.asarray(one.action, float)
-        self._nonfinite(one, action)
-        finite = np.isfinite(action).all(1)
+        count = _nonfinite(one, action, self.bad)
+        self.bad_count += count
+        self.bad_episodes += bool(count)
+        finite = usable(action).all(1)
         clean = action[finite]
         self.tables.append(_table(clean, self.dims))
         self.sample.update(clean, one.episode[finite])
         self._steps(np.diff(clean, axis=0))
         if self.states is not None and self.state_steps is not None and one.state is not None:
-            self._state(action, np.asarray(one.state, float))
+            state = np.asarray(one.state, float)
+            self.bad_state_count += _nonfinite(one, state, self.bad_state)
+            self._state(action, state)
         breaks = int((np.diff(one.frame) != 1).sum() + (one.frame[0] != 0))
         episode, task = int(one.episode[0]), int(one.task[0])
         self.numbers.append(
@@ -152,13 +159,6 @@ class Digest:
         self.content.append(content_hash(one.action, one.state))
         self.start.append("" if one.state is None else content_hash(one.state[:1], None))
 
-    def _nonfinite(self, one: Actions, action: np.ndarray) -> None:
-        rows, dims = np.nonzero(~np.isfinite(action))
-        self.bad_count += len(rows)
-        self.bad_episodes += bool(len(rows))
-        for row, dim in list(zip(rows, dims, strict=True))[: EXAMPLES - len(self.bad)]:
-            self.bad.append((int(one.episode[row]), int(one.frame[row]), int(dim), float(action[row, dim])))
-
     def _steps(self, steps: np.ndarray) -> None:
         self.steps.update(steps, np.zeros((len(steps), 1)))
         for i, turn in enumerate((2 * np.pi, 360.0)):
@@ -166,7 +166,8 @@ class Digest:
 
     def _state(self, action: np.ndarray, state: np.ndarray) -> None:
         assert self.states is not None and self.state_steps is not None
-        good = np.isfinite(action).all(1) & np.isfinite(state).all(1)
+        good = np.asarray(usable(action).all(1) & usable(state).all(1))
+        state = np.where(good[:, None], state, 0.0)
         self.states.update(action[good], state[good])
         moving = good[:-1] & good[1:]
         self.state_steps.update(action[:-1][moving], np.diff(state, axis=0)[moving])
@@ -194,6 +195,8 @@ class Digest:
             bad=tuple(self.bad),
             bad_count=self.bad_count,
             bad_episodes=self.bad_episodes,
+            bad_state=tuple(self.bad_state),
+            bad_state_count=self.bad_state_count,
             frame_breaks=whole[:, 4],
             timing=Timing(numbers[:, 5], numbers[:, 6], whole[:, 5], whole[:, 6], whole[:, 7]),
             content=tuple(self.content),
@@ -209,6 +212,14 @@ class Digest:
             else None,
             next_state_gap=self.next_gap if self.state_steps is not None and self.state_steps.count else None,
         )
+
+
+def _nonfinite(one: Actions, values: np.ndarray, places: list[tuple[int, int, int, float]]) -> int:
+    """How many values are NaN or infinite; the first are noted in `places` as (episode, frame, dim, value)."""
+    rows, dims = np.nonzero(~usable(values))
+    for row, dim in list(zip(rows, dims, strict=True))[: EXAMPLES - len(places)]:
+        places.append((int(one.episode[row]), int(one.frame[row]), int(dim), float(values[row, dim])))
+    return len(rows)
 
 
 def _table(clean: np.ndarray, dims: int) -> dict[str, np.ndarray]:
@@ -242,5 +253,6 @@ def content_hash(action: np.ndarray, state: np.ndarray | None) -> str:
     for part in (action, state):
         if part is not None:
             digest.update(str(part.shape).encode())
-            digest.update(np.ascontiguousarray(part, np.float32).tobytes())
+            with np.errstate(over="ignore"):
+                digest.update(np.ascontiguousarray(part, np.float32).tobytes())
     return digest.hexdigest()

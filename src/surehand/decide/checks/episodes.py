@@ -28,6 +28,15 @@ def check_lengths(episode: np.ndarray, claimed: np.ndarray, read: dict[int, int]
     return found
 
 
+def check_count(listed: int, stated: object) -> list[Finding]:
+    """No episode at all, or another number than info.json states (a metadata file that was cut off, say)."""
+    if not listed:
+        return [finding("episode.empty", "the metadata list no episode")]
+    if not isinstance(stated, int) or stated == listed:
+        return []
+    return [finding("episode.count", f"info.json states {plural(stated, 'episode')}, {listed} are listed")]
+
+
 def check_duplicates(episode: np.ndarray, content: Sequence[str]) -> list[Finding]:
     """Groups of episodes with equal content hash."""
     groups: dict[str, list[int]] = {}

@@ -100,9 +100,9 @@ def _moment_gap(claimed: Stats, truth: Stats, live: np.ndarray) -> float:
     assert truth.mean is not None and truth.std is not None
     gaps = [0.0]
     if claimed.mean is not None:
-        gaps.append(float((np.abs(claimed.mean - truth.mean) / truth.std)[live].max()))
+        gaps.append(float((np.abs(claimed.mean - truth.mean)[live] / truth.std[live]).max()))
     if claimed.std is not None:
-        gaps.append(float((np.abs(claimed.std - truth.std) / truth.std)[live].max()))
+        gaps.append(float((np.abs(claimed.std - truth.std)[live] / truth.std[live]).max()))
     return max(gaps)
 
 

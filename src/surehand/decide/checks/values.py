@@ -14,12 +14,19 @@ Names = Sequence[str] | None
 
 
 def check_finite(facts: Facts, names: Names = None) -> list[Finding]:
-    """The first non-finite values with episode, frame and dim."""
-    if not facts.bad_count:
-        return []
-    episode, frame, dim, value = facts.bad[0]
-    evidence = f"{plural(facts.bad_count, 'value')} in {plural(facts.bad_episodes, 'episode')}, the first is {value}"
-    return [finding("data.nonfinite", evidence, f"episode {episode}, frame {frame}, {joint(names, dim)}")]
+    """The first non-finite value of the actions, and of the states, with episode, frame and dim."""
+    found = []
+    if facts.bad_count:
+        episode, frame, dim, value = facts.bad[0]
+        many = f"{plural(facts.bad_count, 'value')} in {plural(facts.bad_episodes, 'episode')}"
+        where = f"episode {episode}, frame {frame}, {joint(names, dim)}"
+        found.append(finding("data.nonfinite", f"{many}, the first is {value}", where))
+    if facts.bad_state_count:
+        episode, frame, dim, value = facts.bad_state[0]
+        many = f"{plural(facts.bad_state_count, 'value')} of the recorded state"
+        where = f"episode {episode}, frame {frame}, state dimension {dim}"
+        found.append(finding("data.nonfinite", f"{many}, the first is {value}", where))
+    return found
 
 
 def check_dead(stats: Stats, layout: Layout | None = None) -> list[Finding]:
