@@ -1,5 +1,6 @@
 """The record against loops that share no code with it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from surehand.formats.lerobot_write import write_lerobot
 from surehand.formats.predictions import open_predictions, read_predictions, write_predictions
 from surehand.frames import Space, Stats
 from surehand.layout import Layout
-from surehand.splits import listed_split
+from surehand.splits import lerobot_split, listed_split
 
 LAYOUT = Layout.parse("arm(lift:prismatic[m] flex):revolute[rad] gripper:gripper[0..1] base(x y):velocity[m/s]")
 
@@ -291,3 +292,65 @@ def test_without_training_episodes_the_missing_rivals_are_named(dataset: Path, t
     record = measure_errors(open_lerobot(dataset), everything)
     assert [p.name for p in record.policies] == ["hold last", "state as action"]
     assert any("no task mean and no nearest neighbour" in line for line in record.warnings)
+
+
+def test_predictions_that_name_other_data_are_pointed_out(
+    dataset: Path, predictions: list[Path], tmp_path: Path
+) -> None:
+    folder, said = open_lerobot(dataset), read_predictions(predictions[0])
+    for name, identity in (("same", folder.identity()), ("other", "0123456789abcdef")):
+        write_predictions(tmp_path / f"{name}.parquet", said, data_identity=identity)
+    quiet = measure_errors(folder, plan(dataset), [open_predictions(tmp_path / "same.parquet")])
+    assert not any("other data" in line for line in quiet.warnings)
+    warned = measure_errors(folder, plan(dataset), [open_predictions(tmp_path / "other.parquet")])
+    assert any("step 100 says it was predicted on other data" in line for line in warned.warnings)
+
+
+PLANAR = """
+<mujoco><worldbody><body name="first"><joint name="lift" axis="0 0 1"/><geom size=".1"/>
+<body name="second" pos="1 0 0"><joint name="flex" axis="0 0 1"/><geom size=".1"/><site name="tip" pos="1 0 0"/></body>
+</body></worldbody></mujoco>
+"""
+
+
+def test_tool_pose_of_a_planar_arm_in_the_record(
+    dataset: Path, predictions: list[Path], tmp_path: Path, need: Callable[[str], None]
+) -> None:
+    need("mujoco")
+    (tmp_path / "arm.xml").write_text(PLANAR)
+    both_turn = Layout.parse("arm(lift flex):revolute[rad] gripper:gripper[0..1] base(x y):velocity[m/s]")
+    model = plan(dataset, layout=both_turn, model=tmp_path / "arm.xml", site="tip", executed=2)
+    found = measure_errors(open_lerobot(dataset), model, [open_predictions(predictions[0])]).policies[0].task_space
+    assert found is not None and found.site == "tip"
+    said, recorded = read_predictions(predictions[0]), read_lerobot(dataset)
+    target = {(int(e), int(f)): a for e, f, a in zip(recorded.episode, recorded.frame, recorded.action, strict=True)}
+    misses = []
+    for n in range(len(said)):
+        key = (int(said.episode[n]), int(said.frame[n]) + 1)  # the last of two executed steps
+        if key in target and said.frame[n] > 0:
+            misses.append(np.linalg.norm(_tip(said.prediction[n, 0, 1]) - _tip(target[key])))
+    assert found.position.value == pytest.approx(np.mean(misses), rel=1e-5)
+    assert found.shares["gripper"] == 0 and sum(found.shares.values()) == pytest.approx(1, abs=0.05)
+
+
+def _tip(action: np.ndarray) -> np.ndarray:
+    """Two links of one metre, turned by the first two joints."""
+    first, second = float(action[0]), float(action[0] + action[1])
+    return np.array([np.cos(first) + np.cos(second), np.sin(first) + np.sin(second)])
+
+
+def test_hold_last_on_a_real_robot_is_pinned(shared: Path) -> None:
+    from surehand.robots import robot
+
+    folder = open_lerobot(shared / "g1_inspire_v21")
+    split = lerobot_split(dict(zip(folder.episodes.tolist(), folder.episode_tasks, strict=True)), 0.1)
+    record = measure_errors(folder, Plan(robot("g1_inspire"), split, rivals=("hold",), draws=200))
+    recorded = folder.read(list(split.held_out))
+    squares = []  # every frame after the first of its episode, every step that lies inside the episode
+    for episode in split.held_out:
+        action = recorded.action[recorded.episode == episode].astype(float)
+        for t in range(1, len(action)):
+            squares.append(((action[t : t + 16] - action[t - 1]) ** 2).mean(axis=1))
+    held = record.policies[0].errors["total"].value
+    assert held == pytest.approx(np.concatenate(squares).mean(), rel=1e-6)
+    assert held == pytest.approx(0.00189, abs=5e-6)

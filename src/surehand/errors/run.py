@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def measure_errors(
     spaces = tuple(dict.fromkeys(str(file.space) for file in files))
     tool = Tool.of(plan, dataset.fps, plan.executed_steps(horizon))
     yardstick = Yardstick(plan, horizon, labels.rule, training, idle, dataset.fps, labels.grippers, tool, spaces)
-    scene = Scene(dataset, yardstick, labels, skip)
+    scene = Scene(dataset, yardstick, labels, skip, files)
     meters: list[Meter] = []
     for i, file in enumerate(files):
         meter = Meter(file.checkpoint, yardstick)
@@ -78,6 +79,7 @@ class Scene:
     yardstick: Yardstick
     labels: PhaseLabels
     skip: int
+    files: Sequence[PredictionsFile] = ()
     frames: list[np.ndarray] = field(default_factory=list)  # keys of the frames that checkpoints answered
     lengths: list[np.ndarray] = field(default_factory=list)  # and how many steps of each
     episodes: set[int] = field(default_factory=set)
@@ -127,13 +129,19 @@ class Scene:
         self.lengths.append(batch.length[fresh])
         self.episodes.update(np.unique(batch.episode).tolist())
 
-    def answered(self, answer: Predictions) -> Predictions:
-        """A rival's answer cut to the frames and steps that checkpoints answered: both are scored on the same pairs."""
+    @cached_property
+    def asked(self) -> tuple[np.ndarray, np.ndarray]:
+        """Keys of all frames that checkpoints answered, ascending, and the length of the answers; once all are read."""
         keys, lengths = np.concatenate(self.frames), np.concatenate(self.lengths)
         order = np.argsort(keys)
-        asked = frame_keys(answer.episode, answer.frame)
-        place = order[np.minimum(np.searchsorted(keys[order], asked), len(keys) - 1)]
-        same = keys[place] == asked
+        return keys[order], lengths[order]
+
+    def answered(self, answer: Predictions) -> Predictions:
+        """A rival's answer cut to the frames and steps that checkpoints answered: both are scored on the same pairs."""
+        keys, lengths = self.asked
+        wanted = frame_keys(answer.episode, answer.frame)
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        same = keys[place] == wanted
         return replace(answer, length=np.minimum(answer.length, lengths[place])).take(same)
 
     def warnings(self) -> list[str]:
@@ -147,6 +155,13 @@ class Scene:
         unlearnt = [LEARNING[name] for name in self.plan.rivals if name in LEARNING and not self.plan.split.train]
         if unlearnt:
             found.append(f"no training episodes, so no {' and no '.join(unlearnt)} to compare with")
+        for file in self.files:
+            said = str(file.metadata.get("data_identity") or "")
+            if said and said != self.dataset.identity():
+                found.append(
+                    f"{file.checkpoint} says it was predicted on other data (content {said}, this dataset is "
+                    f"{self.dataset.identity()}): check that its frames are these"
+                )
         return found
 
 

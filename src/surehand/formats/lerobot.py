@@ -145,6 +145,10 @@ class LeRobotFolder:
 
         The same recordings have the same identity in every format version and file layout.
         """
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> str:
         names = (self.action_names, self.state_names, self.fps, self.robot_type)
         whole = hashlib.sha256(json.dumps(names).encode())
         for row, (episode, digest) in zip(self.rows, self.episode_hashes().items(), strict=True):
