@@ -3,14 +3,15 @@
 N frames, K draws or candidates, H horizon steps, D action dimensions, E episodes, T tasks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 
 from surehand.exceptions import ShapeError, SpaceError
 
+Rows = TypeVar("Rows")
 Units = Literal["robot", "normalised"]
 By = Literal["", "mean_std", "quantiles", "min_max"]
 Reference = Literal["unknown", "absolute", "delta", "relative"]
@@ -82,6 +83,21 @@ class _Arrays:
             if isinstance(value, dict) and value and all(isinstance(v, np.ndarray) for v in value.values()):
                 chosen[f.name] = {key: column[rows] for key, column in value.items()}
         return replace(self, **chosen)  # type: ignore[type-var]
+
+
+def join_rows(parts: Sequence[Rows]) -> Rows:
+    """Dataclasses of arrays end to end: arrays and dicts of arrays joined, everything else as the first part has it."""
+    first: Any = parts[0]
+    if len(parts) == 1:
+        return parts[0]
+    joined: dict[str, Any] = {}
+    for f in fields(first):
+        values: list[Any] = [getattr(part, f.name) for part in parts]
+        if isinstance(values[0], np.ndarray):
+            joined[f.name] = np.concatenate(values)
+        elif isinstance(values[0], dict):
+            joined[f.name] = {key: np.concatenate([value[key] for value in values]) for key in values[0]}
+    return replace(first, **joined)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,16 +1,14 @@
 """Everything measured of one policy, batch by batch: sums that stay small however long the data are."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from surehand.errors.plan import Plan
 from surehand.errors.tool import Tool, ToolSums
 from surehand.exceptions import NotEnoughData
-from surehand.frames import Actions, Pairs, Stats
+from surehand.frames import Actions, Pairs, Stats, join_rows
 from surehand.measure.angles import wrap
 from surehand.measure.convention import GripperConvention, polarity_agreement
 from surehand.measure.error import ErrorAccumulator, ErrorSums, Scale, dead_dimensions, make_scale
@@ -121,8 +119,7 @@ class Meter:
 
     def events(self, column: int) -> EventCounts | None:
         """Gripper events of one column over all episodes, None where no trajectory was executed."""
-        joined: EventCounts | None = _join(self._events[column])
-        return joined
+        return join_rows(self._events[column]) if self._events[column] else None
 
     def agreement(self, column: int) -> float:
         """Correlation of predicted and recorded gripper values; near −1 one of them is reversed."""
@@ -134,8 +131,7 @@ class Meter:
     @property
     def motion(self) -> MotionSums | None:
         """Path, jerk and jumps of the executed trajectory over all episodes."""
-        joined: MotionSums | None = _join(self._motion)
-        return joined
+        return join_rows(self._motion) if self._motion else None
 
     @property
     def worst(self) -> list[Stitched]:
@@ -162,17 +158,3 @@ class Meter:
             one = Stitched(**{f.name: getattr(stitched, f.name)[rows] for f in fields(stitched)})
             self._worst.append((float(size[rows].mean()), one))
         self._worst = sorted(self._worst, key=lambda pair: -pair[0])[:WORST]
-
-
-def _join(parts: Sequence[Any]) -> Any:
-    """Per-episode counts of disjoint episodes, end to end; None of nothing."""
-    if not parts:
-        return None
-    first = parts[0]
-    joined = {
-        f.name: np.concatenate([getattr(part, f.name) for part in parts])
-        for f in fields(first)
-        if isinstance(getattr(first, f.name), np.ndarray)
-    }
-    rest = {f.name: getattr(first, f.name) for f in fields(first) if f.name not in joined}
-    return type(first)(**joined, **rest)

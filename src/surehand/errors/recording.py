@@ -1,11 +1,8 @@
 """The recording read once from front to back beside predictions that come in the same order."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 
-import numpy as np
-
-from surehand.frames import Actions
+from surehand.frames import Actions, join_rows
 
 
 class Recording:
@@ -24,18 +21,4 @@ class Recording:
                 break
             if len(following) and following.episode[-1] >= first:
                 self._held.append(following)
-        return _together(self._held)
-
-
-def _together(parts: list[Actions]) -> Actions:
-    if len(parts) == 1:
-        return parts[0]
-    first = parts[0]
-    joined = {
-        f.name: np.concatenate([getattr(part, f.name) for part in parts])
-        for f in fields(first)
-        if isinstance(getattr(first, f.name), np.ndarray)
-    }
-    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
-    rest = {f.name: getattr(first, f.name) for f in fields(first) if f.name not in joined}
-    return Actions(**{**rest, **joined, "columns": columns})
+        return join_rows(self._held)
