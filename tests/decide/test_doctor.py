@@ -172,7 +172,7 @@ def test_metadata_alone(root: Path) -> None:
     shutil.rmtree(root / "data")
     record = examine_folder(root)
     assert grave(record) == set() and "data.no_frames" in {f.code for f in record.findings}
-    assert record.data_hash == "" and record.methods == ["metadata alone"]
+    assert record.data_hash == "" and record.methods[0] == "metadata alone"
 
 
 def test_no_dataset_at_all(tmp_path: Path) -> None:
@@ -254,3 +254,8 @@ def test_robocoin_names_both_counts(shared: Path) -> None:
     record = examine_folder(shared / "robocoin_info")
     assert "names.count" in grave(record)
     assert any("28 names for 30 dimensions" in f.evidence for f in record.findings)
+
+
+def test_the_methods_say_which_split_was_examined(root: Path) -> None:
+    assert examine_folder(root, eval_episodes=[8, 9]).methods[-1] == "split: 8 for training, 2 held out"
+    assert "nobody said" in examine_folder(root).methods[-1]

@@ -81,7 +81,7 @@ def examine(
         data_hash=(quietly(dataset.identity) or "") if facts is not None else "",
         layout=str(chosen) if chosen is not None else "",
         evidence=evidence,
-        methods=_methods(facts),
+        methods=[*_methods(facts), str(sides)],
     )
 
 

@@ -47,6 +47,12 @@ class Sides:
             a, b = (np.empty(0, np.int64) if a is None else a), (dataset.episodes if b is None else b)
         return cls(a, b, others)
 
+    def __str__(self) -> str:
+        if self.train is None or self.held_out is None:
+            return "split: nobody said which episodes were trained on"
+        elsewhere = f", {plural(len(self.others), 'other dataset')}" if self.others else ""
+        return f"split: {len(self.train)} for training{elsewhere}, {len(self.held_out)} held out"
+
 
 def check_split(dataset: LeRobotFolder, sides: Sides, facts: Facts | None, claims: Sequence[Stats]) -> list[Finding]:
     """Members, overlap, tasks, copies and shared starts of the two sides; statistics that saw the held-out one."""
