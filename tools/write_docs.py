@@ -13,8 +13,13 @@ MARKER = "<!-- below: surehand.robots.robots_table() -->"
 
 
 def command_names() -> list[str]:
-    """Every command, in the order `surehand --help` lists them."""
-    return [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
+    """Every command, in the order `surehand --help` lists them; those of a group as "group command"."""
+    names = [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        inner = [c.callback.__name__ for c in group.typer_instance.registered_commands if c.callback is not None]
+        names += [f"{group.typer_instance.info.name} {name}" for name in inner]
+    return names
 
 
 def help_text(*command: str) -> str:
@@ -37,7 +42,7 @@ def cli_reference() -> str:
         f"```\n{help_text()}\n```",
     ]
     for name in command_names():
-        parts += [f"## surehand {name}", f"```\n{help_text(name)}\n```"]
+        parts += [f"## surehand {name}", f"```\n{help_text(*name.split())}\n```"]
     return "\n\n".join(parts) + "\n"
 
 

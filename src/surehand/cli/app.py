@@ -2,12 +2,11 @@
 
 import typer
 
-from surehand.cli import demo, doctor, errors, report, robots, select
+from surehand.cli import demo, doctor, errors, report, robots, select, sim
 
 app = typer.Typer(
     name="surehand",
     help="Know which checkpoint to deploy, and when the robot should not move.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -19,6 +18,7 @@ app.command()(errors.errors)
 app.command()(select.select)
 app.command()(report.report)
 app.command()(robots.robots)
+app.add_typer(sim.app)
 
 
 @app.callback(invoke_without_command=True)
