@@ -238,7 +238,7 @@ def test_rivals_are_scored_on_the_pairs_that_checkpoints_answered(
     file = open_predictions(write_predictions(tmp_path / "cut.parquet", cut))
     cut_policy, *rivals = measure_errors(open_lerobot(dataset), plan(dataset), [file]).policies
     for rival in rivals:
-        assert rival.episode_pairs == cut_policy.episode_pairs
+        assert rival.by_episode.pairs == cut_policy.by_episode.pairs
         ratio = cut_policy.errors["arm"].value / rival.errors["arm"].value
         assert cut_policy.skill[rival.name]["arm"].value == pytest.approx(1 - ratio)
 
@@ -354,3 +354,17 @@ def test_hold_last_on_a_real_robot_is_pinned(shared: Path) -> None:
     held = record.policies[0].errors["total"].value
     assert held == pytest.approx(np.concatenate(squares).mean(), rel=1e-6)
     assert held == pytest.approx(0.00189, abs=5e-6)
+
+
+def test_choosing_within_a_phase_is_the_same_from_the_record(dataset: Path, predictions: list[Path]) -> None:
+    """The record keeps its episodes phase by phase: a later choice says what choosing at once would have said."""
+    files = [open_predictions(p) for p in predictions[:2]]
+    asked = plan(dataset, phase="column:near", rule="group:arm@near=1")
+    at_once = measure_errors(open_lerobot(dataset), asked, files).choice
+    record = measure_errors(open_lerobot(dataset), plan(dataset, phase="column:near"), files)
+    later = select_checkpoint(recorded_errors(record), rule="group:arm@near=1", rng=np.random.default_rng(0), draws=500)
+    assert at_once is not None
+    mine, theirs = (next(p for p in c.picks if p.rule == "group:arm@near=1") for c in (at_once, later))
+    assert (mine.best, mine.tied) == (theirs.best, theirs.tied) and mine.value == pytest.approx(theirs.value)
+    with pytest.raises(SurehandError, match="there are near=0, near=1"):
+        select_checkpoint(recorded_errors(record), rule="group:arm@contact", rng=np.random.default_rng(0))

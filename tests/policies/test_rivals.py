@@ -112,7 +112,7 @@ def test_replay_follows_the_nearest_training_state_of_the_same_task(rng: np.rand
         last = np.flatnonzero(train.episode == train.episode[nearest])[-1]
         for h in range(4):
             np.testing.assert_array_equal(got.prediction[n, 0, h], train.action[min(nearest + h, last)])
-    assert "every training episode kept (4)" in rival.note
+    assert rival.every == 1
 
 
 def test_replay_prefers_its_own_task_to_a_nearer_state_of_another(rng: np.random.Generator) -> None:
@@ -128,7 +128,7 @@ def test_replay_prefers_its_own_task_to_a_nearer_state_of_another(rng: np.random
 def test_replay_keeps_a_declared_number_of_frames_and_breaks_ties_by_order(rng: np.random.Generator) -> None:
     train = recording(rng, [10] * 32)
     rival = NearestNeighbour(max_frames=100).fit(train.take(train.episode == e) for e in range(32))
-    assert rival.note == "1 of every 4 of 32 episodes"
+    assert rival.every == 4
     same = NearestNeighbour(max_frames=100).fit([train])
     held_out = recording(rng, [9])
     np.testing.assert_array_equal(rival.predict(held_out, 2).prediction, same.predict(held_out, 2).prediction)

@@ -8,6 +8,7 @@ import pytest
 
 from surehand.decide.choice import Alarm, Choice, Convergence, CrossFit, Pick
 from surehand.errors.record import (
+    EpisodeErrors,
     ErrorsRecord,
     GripperEvents,
     GroupInfo,
@@ -171,7 +172,10 @@ def _policy(
         episode_weighted={g: _value(rng, v.value + 1e-9, intervals) for g, v in errors.items()},
         joints=joints,
         shares=dict(zip(robot, map(float, shares), strict=True)),
-        by_episode={g: [v.value * float(x) for x in rng.exponential(size=episodes)] for g, v in errors.items()},
+        by_episode=EpisodeErrors(
+            pairs=[100] * episodes,
+            errors={g: [v.value * float(x) for x in rng.exponential(size=episodes)] for g, v in errors.items()},
+        ),
         horizon={g: [v.value * (0.3 + 1.4 * h / horizon) for h in range(horizon)] for g, v in errors.items()},
         executed={g: _value(rng, v.value * 0.6 + 1e-9, intervals) for g, v in errors.items()},
     )

@@ -1,7 +1,7 @@
 """What a choice rests on: errors of several checkpoints on the same frames, or a table of them without episodes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 import numpy as np
@@ -24,6 +24,7 @@ class Evidence:
     space: str = ""
     unit: str = "episode"  # or "cluster": episodes that share a session, an initial state
     floors: Mapping[str, float] | None = None  # noise level per group, where whoever measured declared it
+    phases: Mapping[str, "Evidence"] = field(default_factory=dict)  # the same within each phase, where that was kept
 
     @property
     def units(self) -> int:
@@ -66,13 +67,14 @@ def gather(errors: Errors, phase: str | None = None, cluster: np.ndarray | None 
             raise SurehandError(f"a table of errors has no phases, so {phase!r} cannot be looked at; give predictions")
         return _from_table(errors)
     if isinstance(errors, Evidence):
-        if phase is not None:
-            raise SurehandError(
-                f"these errors are not parted by phase, so {phase!r} cannot be looked at; measure again"
-            )
         if cluster is not None:
             raise SurehandError("these errors are already summed by unit; name clusters when measuring them")
-        return errors
+        if phase is None:
+            return errors
+        if phase not in errors.phases:
+            known = f"there are {', '.join(errors.phases)}" if errors.phases else "these errors are not parted by phase"
+            raise SurehandError(f"no phase {phase!r} to look at: {known}; measure again with --phase for others")
+        return errors.phases[phase]
     if not errors:
         raise NotEnoughData("no checkpoint to choose from; give at least one")
     _check_alike(errors)

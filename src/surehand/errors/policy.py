@@ -5,7 +5,7 @@ import numpy as np
 from surehand.errors.extras import gripper_parts, motion_parts, stochastic_part, task_space_part, trace_parts
 from surehand.errors.meter import Meter
 from surehand.errors.plan import Plan
-from surehand.errors.record import PolicyErrors, Value
+from surehand.errors.record import EpisodeErrors, PolicyErrors, Value
 from surehand.errors.values import Evaluation, undefined
 from surehand.formats.checkpoint_names import parse_step
 from surehand.measure.error import GroupErrors
@@ -35,14 +35,20 @@ def policy_errors(share: Evaluation, meter: Meter, rivals: dict[str, Meter]) -> 
         horizon=_columns(names, errors.profile(), notes),
         executed=_values(share, meter, errors, steps=slice(0, share.yardstick.executed)),
         skill={other.name: _skill(share, meter, other) for other in rivals.values() if other is not meter},
-        by_episode=_columns(names, errors.by_episode(), notes),
-        episode_pairs=errors.denominators().tolist(),
+        by_episode=_by_episode(errors, notes),
+        phases_by_episode={} if len(phases) < 2 else {p: _by_episode(errors, notes, p) for p in phases},
         shares=_shares(share, meter, errors),
         gripper=gripper_parts(meter, errors),
         motion=motion_parts(meter),
         stochastic=stochastic_part(share, meter),
         task_space=task_space_part(share, meter),
         traces=[] if meter.rival else trace_parts(meter),
+    )
+
+
+def _by_episode(errors: GroupErrors, notes: dict[str, str], phase: str | None = None) -> EpisodeErrors:
+    return EpisodeErrors(
+        pairs=errors.denominators(phase).tolist(), errors=_columns(errors.names, errors.by_episode(phase), notes)
     )
 
 

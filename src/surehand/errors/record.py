@@ -87,6 +87,13 @@ class Trace(Part):
     predicted: list[Number]
 
 
+class EpisodeErrors(Part):
+    """Errors episode by episode, in the order of ErrorsRecord.episodes: what a later choice resamples."""
+
+    pairs: list[int]  # (frame, step) pairs scored in each episode (E,)
+    errors: dict[str, list[Number]]  # group -> (E,), NaN where an episode has no pair
+
+
 class PolicyErrors(Part):
     """Everything measured of one checkpoint or rival. Dicts are keyed by group, "total" among them."""
 
@@ -106,8 +113,8 @@ class PolicyErrors(Part):
     horizon: dict[str, list[Number]] = Field(default_factory=dict)  # group -> (H,) on fully valid chunks
     executed: dict[str, Value] = Field(default_factory=dict)  # the executed prefix
     skill: dict[str, dict[str, Value]] = Field(default_factory=dict)  # rival -> group -> 1 − error ratio
-    by_episode: dict[str, list[Number]] = Field(default_factory=dict)  # group -> (E,) in ErrorsRecord.episodes order
-    episode_pairs: list[int] = Field(default_factory=list)  # (frame, step) pairs scored per episode, same order
+    by_episode: EpisodeErrors
+    phases_by_episode: dict[str, EpisodeErrors] = Field(default_factory=dict)
     gripper: dict[str, GripperEvents] = Field(default_factory=dict)  # per gripper group
     motion: dict[str, Motion] = Field(default_factory=dict)
     stochastic: Stochastic | None = None

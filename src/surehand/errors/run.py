@@ -83,6 +83,7 @@ class Scene:
     frames: list[np.ndarray] = field(default_factory=list)  # keys of the frames that checkpoints answered
     lengths: list[np.ndarray] = field(default_factory=list)  # and how many steps of each
     episodes: set[int] = field(default_factory=set)
+    searched: int = 1  # the nearest neighbour searched one of so many training episodes
 
     @property
     def plan(self) -> Plan:
@@ -155,6 +156,8 @@ class Scene:
         unlearnt = [LEARNING[name] for name in self.plan.rivals if name in LEARNING and not self.plan.split.train]
         if unlearnt:
             found.append(f"no training episodes, so no {' and no '.join(unlearnt)} to compare with")
+        if self.searched > 1:
+            found.append(f"nearest neighbour searched 1 of every {self.searched} training episodes, to fit in memory")
         for file in self.files:
             said = str(file.metadata.get("data_identity") or "")
             if said and said != self.dataset.identity():
@@ -194,14 +197,16 @@ def _measure_rivals(scene: Scene, sparse: bool) -> list[Meter]:
 
 def _fitted(scene: Scene) -> dict[str, Rival]:
     """The plan's rivals, those that learn having seen the training episodes; without any they are left out."""
+    nearest = NearestNeighbour()
     made: dict[str, Rival] = {
         "hold": HoldLast(),
         "state": StateAsAction(scene.plan.layout),
         "mean": TaskMean(scene.plan.layout),
-        "nearest": NearestNeighbour(),
+        "nearest": nearest,
     }
     chosen = [name for name in scene.plan.rivals if scene.plan.split.train or name not in LEARNING]
     for name in chosen:
         if name in LEARNING:
             made[name].fit(scene.dataset.batches(scene.plan.split.train))
+    scene.searched = nearest.every
     return {name: made[name] for name in chosen}

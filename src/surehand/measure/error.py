@@ -116,9 +116,9 @@ class GroupErrors:
         sums, counts = (self._picked(values, phase, None, None) for values in (self.sums.sums, self.sums.counts))
         return np.asarray(_ratio(sums.sum(axis=(0, 1, 2)), counts.sum()) / self.scale.values**2)
 
-    def by_episode(self) -> np.ndarray:
+    def by_episode(self, phase: str | None = None) -> np.ndarray:
         """Error per episode (E, G+1), in the order of `sums.episode`."""
-        return _ratio(self.numerators(), self.denominators()[:, None])
+        return _ratio(self.numerators(phase), self.denominators(phase)[:, None])
 
     def by_task(self) -> dict[str, np.ndarray]:
         """Error per task name, each (G+1,)."""

@@ -153,7 +153,7 @@ class NearestNeighbour:
     """Replay of the training episode whose state lies nearest (each state column divided by its training std).
 
     Neighbours come from the same task where training has it. A replay that runs past its episode's end holds the last
-    action. At most `max_frames` training frames are kept, whole episodes, evenly thinned; `note` says what was kept.
+    action. At most `max_frames` training frames are kept, whole episodes, evenly thinned to one of `every`.
     """
 
     name = "nearest neighbour"
@@ -161,24 +161,23 @@ class NearestNeighbour:
     def __init__(self, max_frames: int = 200_000) -> None:
         self.max_frames = max_frames
         self.undefined = np.zeros(0, bool)
-        self.note = ""
+        self.every = 1
         self._kept: list[tuple[str, np.ndarray, np.ndarray]] = []  # per episode: task name, state, action
 
     def fit(self, train: Iterable[Actions]) -> Self:
         """This rival with its memory of training episodes."""
-        self._kept, every, seen = [], 1, 0
+        self._kept, self.every, seen = [], 1, 0
         for actions in train:
             if actions.state is None:
                 continue
             state = finite_state(actions)
             for rows in _episodes(actions):
-                if seen % every == 0:
+                if seen % self.every == 0:
                     task = _task_name(actions, int(actions.task[rows.start]))
                     self._kept.append((task, state[rows].copy(), actions.action[rows].copy()))
                 seen += 1
                 while sum(len(state) for _, state, _ in self._kept) > self.max_frames and len(self._kept) > 1:
-                    self._kept, every = self._kept[::2], 2 * every
-        self.note = f"every training episode kept ({seen})" if every == 1 else f"1 of every {every} of {seen} episodes"
+                    self._kept, self.every = self._kept[::2], 2 * self.every
         return self
 
     def predict(self, recorded: Actions, horizon: int) -> Predictions:

@@ -123,7 +123,7 @@ def joints_table(record: ErrorsRecord) -> Table:
 def episodes_table(record: ErrorsRecord) -> Table:
     """Episodes of the pick, worst total first."""
     p = policy(record, pick_of(record))
-    found = p.by_episode if p else {}
+    found = p.by_episode.errors if p else {}
     names, units = groups_of(record, [found])
     total = found.get(TOTAL, [])
     order = sorted((e for e, v in enumerate(total) if math.isfinite(v)), key=lambda e: -total[e])
