@@ -82,11 +82,6 @@ def is_padding(name: str) -> bool:
     return _PADDING.fullmatch(name.lower()) is not None
 
 
-def is_numbered(name: str) -> bool:
-    """Whether the name only counts (motor_7, joint_1, 3) and so says nothing about the robot."""
-    return re.fullmatch(rf"(({'|'.join(_NUMBERED)}|action)[_.]?)?\d+", name.lower(), re.ASCII) is not None
-
-
 def auto_layout(names: Sequence[str]) -> Layout:
     """The layout that the names suggest, joints named as the dataset spells them; raises ShapeError without names.
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from surehand.cli import sim
 from surehand.sim.model import SUBSTEPS, TIMESTEP
 from surehand.sim.robot import BODIES
 from surehand.sim.tasks import TASKS
@@ -30,3 +31,9 @@ def test_bodies_and_time_steps_are_those_of_the_code() -> None:
     for name, body in BODIES.items():
         assert cells(f"`{name}`", "| body | columns")[0] == str(body.size)
     assert f"{SUBSTEPS} physics steps of {1000 * TIMESTEP:g} ms" in PAGE
+
+
+def test_the_command_offers_every_task_and_body() -> None:
+    # The command line names them itself, so that --help need not load the physics.
+    assert [task.value for task in sim.Task] == list(TASKS)
+    assert [body.value for body in sim.Body] == list(BODIES)

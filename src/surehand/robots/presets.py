@@ -24,7 +24,6 @@ class Robot:
     aliases: tuple[tuple[str, ...], ...]
     source: str
     note: str
-    verified: bool
     robot_types: tuple[str, ...]
 
 
@@ -55,7 +54,7 @@ def _robot(
     aliases = (_spell(layout), *(tuple(text.split()) for text in names))
     for alias in aliases:
         assert len(alias) == layout.size, f"{name}: {len(alias)} names for {layout.size} columns"
-    return Robot(name, layout, state_size, aliases, source, note, True, (name, *types))
+    return Robot(name, layout, state_size, aliases, source, note, (name, *types))
 
 
 _LEROBOT = "lerobot `src/lerobot/robots/"

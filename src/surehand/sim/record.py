@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from surehand import __version__
 from surehand.exceptions import FormatError, SurehandError
+from surehand.formats.contract import package_version
 from surehand.formats.lerobot_write import write_lerobot
 from surehand.formats.records import write_text
 from surehand.frames import Actions
@@ -232,7 +232,7 @@ def _versions(recipe: Recipe) -> dict[str, object]:
     import mujoco
 
     made = {key: value for key, value in asdict(recipe).items() if key != "episodes"}
-    return made | {"surehand": __version__, "mujoco": mujoco.__version__}
+    return made | {"surehand": package_version(), "mujoco": mujoco.__version__}
 
 
 def _provenance(recipe: Recipe, chosen: Sequence[tuple[int, Path]]) -> dict[str, object]:
