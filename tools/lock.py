@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TARGETS = {"base": ["."], "test": [".[sim]", "-r", "requirements/test.in", "-r", "requirements/lerobot.in"]}
+TARGETS = {"base": ["."], "test": [".[sim,ray]", "-r", "requirements/test.in", "-r", "requirements/lerobot.in"]}
 
 
 def resolve(arguments: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from surehand.cli import sim
+from surehand.cli.sim import choices
 from surehand.sim.model import SUBSTEPS, TIMESTEP
 from surehand.sim.robot import BODIES
 from surehand.sim.tasks import TASKS
@@ -35,5 +35,5 @@ def test_bodies_and_time_steps_are_those_of_the_code() -> None:
 
 def test_the_command_offers_every_task_and_body() -> None:
     # The command line names them itself, so that --help need not load the physics.
-    assert [task.value for task in sim.Task] == list(TASKS)
-    assert [body.value for body in sim.Body] == list(BODIES)
+    assert [task.value for task in choices.Task] == list(TASKS)
+    assert [body.value for body in choices.Body] == list(BODIES)

@@ -189,3 +189,17 @@ def test_the_expert_acts_on_an_environment_that_gymnasium_made() -> None:
         _, reward, done, late, _ = env.step(follower.act().astype(np.float32))
         assert not late
     assert reward == 1.0
+
+
+def test_with_nudges_the_recorded_action_is_the_corrected_one(tmp_path: Path) -> None:
+    found = recording.demonstrate("pick", "mobile", 5, Variation(nudges=True))
+    assert found["success"][0]
+    nudged = (found["nudge"] != 0).any(axis=1)
+    touching = found["force_object"] > 0
+    assert nudged.sum() > 5 and not (nudged[1:] & touching[:-1]).any()  # on the way there, never while holding
+    env = TaskEnv("pick")
+    seen, _ = env.reset(seed=5)
+    for t, (action, nudge) in enumerate(zip(found["action"], found["nudge"], strict=True)):
+        np.testing.assert_array_equal(seen["state"], found["state"][t])
+        seen, *_ = env.step(action + nudge)
+    assert env.success

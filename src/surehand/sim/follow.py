@@ -15,6 +15,7 @@ from surehand.sim.scene import STAND_BACK
 from surehand.sim.tasks import KINDS
 
 GRAVITY = 9.81
+NUDGE, NUDGED_LESS = 0.3, 0.30  # standard deviation of a nudge; it shrinks where the thing is nearer than this, m
 FARTHEST = 0.47  # the mobile body works no farther in front of its base than this, m
 Pose = tuple[np.ndarray, float]  # of the tool: position in the world (3,) and yaw of the line through both fingers
 
@@ -26,6 +27,7 @@ class Variation:
     speed: bool = False  # each episode at 0.6 to 1 of full speed
     pauses: bool = False  # now and then the hand rests for 0.3 to 1 s
     glances: bool = False  # the head wanders off for 0.3 to 1.5 s at a time
+    nudges: bool = False  # on its way to the thing the robot is pushed off course, and what is recorded corrects it
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,19 @@ class Follower:
             if self.body.mobile:
                 action[-3:] = 0.0
         return np.asarray(np.clip(action, self.body.low, self.body.high))
+
+    def nudge(self) -> np.ndarray:
+        """What is added to the next action before it is carried out (D,): zeros unless nudged, or touching something.
+
+        A learner that has only seen perfect approaches does not know the way back to one (Laskey et al. 2017, DART).
+        """
+        body = self.body
+        if not self.variation.nudges or self.env.forces[:3].any() or self.rng.random() < 0.5:
+            return np.zeros(body.size)
+        # In shares of the largest change per step, or of the largest velocity; gentler near the thing; never the hand.
+        reach = np.where(np.isfinite(body.rate), body.rate, body.high) * min(1.0, self.env.distance / NUDGED_LESS)
+        reach[5] = 0.0
+        return np.asarray(self.rng.normal(0.0, NUDGE, body.size) * reach)
 
     # What scripts are made of
 

@@ -23,12 +23,12 @@ from surehand.sim.env import TaskEnv
 from surehand.sim.experts import expert
 from surehand.sim.follow import Variation
 from surehand.sim.model import CHANNELS, CONTROL_HZ
+from surehand.sim.observation import ENVIRONMENT
 from surehand.sim.robot import body as find_body
 from surehand.sim.tasks import task as find_task
 
 SCENES_PER_SEED = 1_000_000  # recordings of different seeds share no scene
 MOST_FAILURES = 0.5  # of the attempts; beyond it something is wrong and recording stops
-ENVIRONMENT = "observation.environment_state"
 
 
 @dataclass(frozen=True)
@@ -102,21 +102,24 @@ def record(
 def demonstrate(task: str, body: str, scene: int, variation: Variation) -> dict[str, np.ndarray]:
     """One episode of the expert as columns of N frames; `success` (1,) says whether it ended well.
 
-    Row t holds what was observed before action t, and the peak forces and the outcome of carrying it out.
+    Row t holds what was observed before action t, and the peak forces and the outcome of carrying it out. With nudges
+    the column `nudge` (N, D) says what was added to the action; both together repeat the episode.
     """
     env = TaskEnv(task, body)
     seen, info = env.reset(seed=scene)
     demonstrator = expert(env, variation, seed=scene)
     rows: list[dict[str, Any]] = []
     while True:
-        action = demonstrator.act()
+        action, nudge = demonstrator.act(), demonstrator.nudge()
         row: dict[str, Any] = {
             "action": action.astype(np.float32),
             "state": seen["state"],
             ENVIRONMENT: seen["environment"],
             "tool_object_distance": np.float32(info["distance"]),
         }
-        seen, _, done, late, info = env.step(row["action"])
+        if variation.nudges:
+            row["nudge"] = nudge.astype(np.float32)
+        seen, _, done, late, info = env.step(row["action"] + row.get("nudge", 0.0))
         forces = {f"force_{name}": np.float32(info["forces"][name]) for name in CHANNELS}
         rows.append({**row, **forces, "next.success": np.bool_(info["success"]), "initial_state": np.int64(scene)})
         if done or late:

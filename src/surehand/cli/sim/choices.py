@@ -1,0 +1,26 @@
+"""What the options of `surehand sim` may be."""
+
+from enum import StrEnum
+
+
+class Task(StrEnum):
+    """What the robot can be told to do."""
+
+    pick = "pick"
+    place = "place"
+    press = "press"
+    push = "push"
+
+
+class Body(StrEnum):
+    """The robots there are."""
+
+    mobile = "mobile"
+    desk = "desk"
+
+
+class Version(StrEnum):
+    """Dataset formats."""
+
+    v30 = "v3.0"
+    v21 = "v2.1"
