@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from surehand.exceptions import SurehandError
 from surehand.sim.env import TaskEnv
 from surehand.sim.experts import expert as find_expert
 
@@ -24,6 +25,15 @@ def play() -> Callable[..., TaskEnv]:
         return env
 
     return run
+
+
+@pytest.fixture(scope="session")
+def opengl() -> None:
+    """Skips the test where nothing can be drawn."""
+    try:
+        TaskEnv("press", "desk").picture("hand", 16, 16)
+    except SurehandError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

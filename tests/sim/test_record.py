@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,8 +95,8 @@ def test_two_processes_write_the_same_dataset(tmp_path: Path) -> None:
 def test_failed_attempts_are_left_out_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     demonstrate = recording.demonstrate
 
-    def sometimes(task: str, body: str, scene: int, variation: Variation) -> dict[str, np.ndarray]:
-        found = demonstrate(task, body, scene, variation)
+    def sometimes(task: str, body: str, scene: int, *rest: Any) -> dict[str, np.ndarray]:
+        found = demonstrate(task, body, scene, *rest)
         return found | {"success": np.array([scene % 2 == 1])}
 
     monkeypatch.setattr(recording, "demonstrate", sometimes)

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from surehand.decide.choice import Choice
 from surehand.decide.findings import DoctorRecord
+from surehand.decide.within_run import WithinRun
 from surehand.errors.record import ErrorsRecord
 from surehand.exceptions import FormatError, SurehandError
 from surehand.formats.records import Record, read_json
-from surehand.report import print_choice, print_doctor, print_errors, write_index, write_report
+from surehand.report import print_choice, print_doctor, print_errors, print_within_run, write_index, write_report
+from surehand.report.index import KINDS
 from surehand.report.page import tables_of
 from surehand.report.tables import to_csv, to_markdown
 
-KINDS: dict[str, type[Record]] = {"errors": ErrorsRecord, "choice": Choice, "doctor": DoctorRecord}
 PAGE = ("json", "html", "csv", "svg", "png", "pdf")
 
 
@@ -48,6 +49,8 @@ def _print(record: Record) -> None:
         print_choice(record, console)
     elif isinstance(record, DoctorRecord):
         print_doctor(record, console)
+    elif isinstance(record, WithinRun):
+        print_within_run(record, console)
 
 
 def load_record(path: Path) -> Record:

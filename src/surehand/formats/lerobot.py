@@ -1,4 +1,4 @@
-"""LeRobot datasets (v2.0, v2.1, v3.0) read from disk with pyarrow alone: the recorded actions, frame by frame."""
+"""LeRobot datasets (v2.0, v2.1, v3.0) read from disk with pyarrow: the recorded actions, frame by frame."""
 
 import hashlib
 import json
@@ -14,6 +14,7 @@ import numpy as np
 from surehand.exceptions import FormatError, ShapeError
 from surehand.formats import lerobot_meta as meta
 from surehand.formats import lerobot_stats
+from surehand.formats.lerobot_images import AT_ONCE, image_shape
 from surehand.formats.lerobot_rows import EpisodeReader, episode_slices, first_not_finite
 from surehand.frames import Actions, Stats
 from surehand.splits import check_episodes
@@ -132,7 +133,8 @@ class LeRobotFolder:
         Memory holds one batch and the row groups it touches: lerobot writes one per episode, its converter one per
         file of at most 100 MB.
 
-        `columns` names further features to carry along. Raises SplitError for episodes that the dataset lacks,
+        `columns` names further features to carry along; images come as (N, h, w, 3) uint8, so ask for fewer frames.
+        Raises SplitError for episodes that the dataset lacks,
         FormatError or ShapeError where a file contradicts the metadata, and, unless `check` is off, FormatError for
         NaN or infinity in an action (episode, frame and dimension named) and for frames that do not count 0, 1, 2.
         """
@@ -177,14 +179,18 @@ class LeRobotFolder:
         return [by_index[episode] for episode in wanted]
 
     def _reader(self, columns: Sequence[str], step: int = 65_536) -> EpisodeReader:
+        images: dict[str, tuple[int, int]] = {}
         for name in columns:
             declared = self.info["features"].get(name)
             if declared is None:
                 raise FormatError(f"{self.root}: no feature {name!r}; it has {', '.join(self.info['features'])}")
-            if declared.get("dtype") in ("image", "video"):
-                raise FormatError(f"{self.root}: {name!r} holds pictures; only numeric features are read as columns")
+            if declared.get("dtype") == "video":
+                raise FormatError(f"{self.root}: {name!r} holds pictures of a video; numbers and images are read")
+            if declared.get("dtype") == "image":
+                images[name] = image_shape(declared, f"{self.root}: feature {name!r}")
         keys = [self.action_key, *([self.state_key] if self.state_key else []), *COUNTERS, *columns]
-        return EpisodeReader(list(dict.fromkeys(keys)), shared_files=self.version == "v3.0", step=step)
+        step = min(step, AT_ONCE) if images else step
+        return EpisodeReader(list(dict.fromkeys(keys)), shared_files=self.version == "v3.0", step=step, images=images)
 
     def _actions(
         self, rows: Sequence[meta.EpisodeRow], reader: EpisodeReader, columns: Sequence[str], check: bool

@@ -7,6 +7,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from surehand.formats.lerobot_images import encode_images, holds_images
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -16,17 +18,17 @@ BUFFER = 500  # episode rows of v3.0 metadata held before they are written
 
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """One episode ready to be stored: its columns (N,) or (N, D) and the statistics of each."""
+    """One episode ready to be stored: its columns (N,), (N, D) or images (N, h, w, 3), and the statistics of each."""
 
     index: int
     first: int  # its first frame, counted over the dataset
     length: int
     tasks: tuple[str, ...]
     columns: dict[str, np.ndarray]
-    stats: dict[str, dict[str, np.ndarray]]  # feature → name → (D,)
+    stats: dict[str, dict[str, np.ndarray]]  # feature → name → (D,), of images (3, 1, 1)
 
     def table(self) -> "pa.Table":
-        """Its rows as lerobot stores them: vectors as fixed-size lists, single numbers as plain columns."""
+        """Its rows as lerobot stores them: vectors as fixed-size lists, single numbers as plain columns, images as files."""
         import pyarrow as pa
 
         return pa.table({key: _arrow(values) for key, values in self.columns.items()})
@@ -207,6 +209,8 @@ def _task_table(tasks: list[str]) -> "pa.Table":
 def _arrow(values: np.ndarray) -> "pa.Array":
     import pyarrow as pa
 
+    if holds_images(values):
+        return encode_images(values)
     if values.ndim == 1 or values.shape[1] == 1:
         return pa.array(values.reshape(-1))
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1])

@@ -1,6 +1,6 @@
 """Frames of LeRobot episodes as arrays: which file and rows hold an episode, and whether they are what meta says."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from surehand.exceptions import FormatError, ShapeError
+from surehand.formats.lerobot_images import decode_images
 from surehand.formats.lerobot_meta import EpisodeRow
 from surehand.formats.parquet import RowReader, to_numpy
 from surehand.frames import usable
@@ -19,8 +20,16 @@ if TYPE_CHECKING:
 class EpisodeReader:
     """Reads whole episodes; one file is open at a time, so asking in file order decodes each row once."""
 
-    def __init__(self, columns: Sequence[str], *, shared_files: bool, step: int = 65_536) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        *,
+        shared_files: bool,
+        step: int = 65_536,
+        images: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
         self.columns, self.step = columns, step  # step: rows decoded at a time
+        self.images = images or {}  # columns that hold images, and their (h, w)
         self.shared_files = shared_files  # v3.0 keeps many episodes in a file, v2 one
         self._reader: RowReader | None = None
         self._places: dict[Path, dict[int, tuple[int, int]]] = {}
@@ -43,7 +52,16 @@ class EpisodeReader:
         ordered = [batch for row in rows for batch in batches[row.index]]
         where = _Where(rows)
         names = ordered[0].schema.names if ordered else []
-        return {name: _join(ordered, name, where) for name in self.columns if name in names}
+        return {name: self._join(ordered, name, where) for name in self.columns if name in names}
+
+    def _join(self, batches: Sequence["pa.RecordBatch"], name: str, where: "_Where") -> np.ndarray:
+        if name not in self.images:
+            return _join(batches, name, where)
+        columns, done = [], 0
+        for batch in batches:
+            columns.append(_column(batch, name, where, done))
+            done += len(batch)
+        return decode_images(columns, self.images[name], f"column {name!r}", where)
 
     def _open(self, path: Path) -> RowReader:
         if self._reader is None or self._reader.path != path:

@@ -89,7 +89,8 @@ def pool_stats(parts: Sequence[Stats], source: str) -> Stats | None:
         raise FormatError(f"{source}: an episode counts {min(counts)} frames; statistics need at least one")
     if len({np.shape(value) for column in (means, stds, lows, highs) for value in column}) > 1:
         raise ShapeError(f"{source}: statistics of different sizes; the episodes were not recorded with one robot")
-    weights = np.array(counts, dtype=np.float64)[:, None] / sum(counts)  # (E, 1)
+    weights = np.array(counts, dtype=np.float64) / sum(counts)
+    weights = weights.reshape(-1, *(1 for _ in np.shape(means[0])))  # (E, 1), of images (E, 1, 1, 1)
     mean = (weights * np.stack(means)).sum(axis=0)
     variance = (weights * (np.stack(stds) ** 2 + (np.stack(means) - mean) ** 2)).sum(axis=0)
     low, high = np.min(np.stack(lows), axis=0), np.max(np.stack(highs), axis=0)

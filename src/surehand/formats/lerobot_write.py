@@ -1,4 +1,4 @@
-"""Numeric LeRobot datasets (v2.1, v3.0) written so that an unmodified lerobot of the matching version loads them."""
+"""LeRobot datasets (v2.1, v3.0) of numbers and images written so that an unmodified lerobot of the matching version loads them."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import numpy as np
 from surehand.exceptions import FormatError, ShapeError
 from surehand.formats.lerobot import open_lerobot
 from surehand.formats.lerobot_files import LAYOUTS, Episode
+from surehand.formats.lerobot_images import count_levels, holds_images, image_feature, level_summary
 from surehand.formats.lerobot_rows import EpisodeReader, episode_slices, first_not_finite
 from surehand.formats.lerobot_stats import pool_stats
 from surehand.formats.records import write_text
@@ -43,7 +44,8 @@ def write_lerobot(
 ) -> Path:
     """The folder written: a dataset of all whole episodes in `episodes`, numbered 0, 1, 2 in the order they come.
 
-    `fps` and names default to what the first `Actions` carries; its further `columns` become features of their own.
+    `fps` and names default to what the first `Actions` carries; its further `columns` become features of their own,
+    those of shape (N, h, w, 3) and dtype uint8 images (PNG inside the data files, as lerobot keeps them).
     Memory stays constant in the number of episodes. Statistics cover every frame and their quantiles are exact
     (lerobot averages those of the episodes). The folder appears whole or not at all.
     Raises FormatError for a folder that holds files, an unknown version or a value that is not finite, ShapeError
@@ -100,6 +102,7 @@ class _Draft:
         self.tasks: dict[str, int] = {}
         self.frames = self.count = 0
         self.episode_stats: dict[str, list[Stats]] = {}
+        self.levels: dict[str, np.ndarray] = {}  # of image columns (3, 256), over all frames
 
     def add(self, actions: Actions) -> None:
         """Writes every episode of these actions."""
@@ -141,14 +144,23 @@ class _Draft:
             "index": np.arange(self.frames, self.frames + n),
             "task_index": task,
         }
-        stats = {key: summary(values) for key, values in columns.items()}
+        stats = {key: self._summary(key, values) for key, values in columns.items()}
         for key, values in stats.items():
+            if key in self.levels:
+                continue
             parts = self.episode_stats.setdefault(key, [])
             here = Stats(values["mean"], values["std"], values["min"], values["max"], count=n)
             # Pooled as we go, so that the parts do not grow with the number of episodes.
             parts[:] = [pooled] if parts and (pooled := pool_stats([*parts, here], key)) else [here]
         self.files.add(Episode(self.count, self.frames, n, index, columns, stats))
         self.frames, self.count = self.frames + n, self.count + 1
+
+    def _summary(self, key: str, values: np.ndarray) -> dict[str, np.ndarray]:
+        if not holds_images(values):
+            return summary(values)
+        counts = count_levels(values)
+        self.levels[key] = self.levels.get(key, 0) + counts
+        return level_summary(counts, QUANTILES)
 
     def _index_tasks(self, actions: Actions) -> tuple[tuple[str, ...], np.ndarray]:
         """The episode's task texts in order of appearance, and each frame's task index in the dataset (N,)."""
@@ -179,8 +191,11 @@ class _Draft:
         if self.version == "v3.0":
             write_text(self.root / "meta" / "stats.json", json.dumps(self._whole_stats(), indent=4) + "\n")
 
-    def _whole_stats(self) -> dict[str, dict[str, list[float]]]:
-        whole = {}
+    def _whole_stats(self) -> dict[str, dict[str, list[Any]]]:
+        whole: dict[str, dict[str, list[Any]]] = {}
+        for key, counts in self.levels.items():
+            values = level_summary(counts, QUANTILES)
+            whole[key] = {name: array.tolist() for name, array in values.items()} | {"count": [self.frames]}
         for key, parts in self.episode_stats.items():
             pooled = parts[0]
             moments = {name: getattr(pooled, name).tolist() for name in ("min", "max", "mean", "std")}
@@ -203,9 +218,13 @@ def _features(actions: Actions) -> dict[str, dict[str, Any]]:
 
 
 def _feature(key: str, values: np.ndarray, names: Sequence[str] | None) -> dict[str, Any]:
+    if holds_images(values):
+        return image_feature(values)
     if values.dtype.kind not in "fiub" or values.ndim > 2:
         found = f"{values.dtype}{list(values.shape[1:])}"
-        raise ShapeError(f"column {key!r} holds {found} per frame; one number or one vector can be written")
+        raise ShapeError(
+            f"column {key!r} holds {found} per frame; one number or one vector, or an image (h, w, 3) uint8, can be written"
+        )
     size = values.shape[1] if values.ndim == 2 else 1
     if names is not None and len(names) != size:
         raise ShapeError(f"{len(names)} names for {size} dimensions of {key!r}")

@@ -2,7 +2,15 @@
 
 from surehand.report.index import write_index
 from surehand.report.page import render_page
-from surehand.report.terminal import print_choice, print_doctor, print_errors
+from surehand.report.terminal import print_choice, print_doctor, print_errors, print_within_run
 from surehand.report.write import write_report
 
-__all__ = ["print_choice", "print_doctor", "print_errors", "render_page", "write_index", "write_report"]
+__all__ = [
+    "print_choice",
+    "print_doctor",
+    "print_errors",
+    "print_within_run",
+    "render_page",
+    "write_index",
+    "write_report",
+]

@@ -2,6 +2,7 @@
 
 from surehand.decide.choice import Choice
 from surehand.decide.findings import DoctorRecord
+from surehand.decide.within_run import WithinRun
 from surehand.errors.record import ErrorsRecord
 from surehand.exceptions import SurehandError
 from surehand.formats.records import Record
@@ -19,7 +20,10 @@ def heading(record: Record) -> tuple[str, str]:
         return f"Choice: {choice_tables.labels(record)[record.best]}", choice_tables.headline(record)
     if isinstance(record, DoctorRecord):
         return f"{record.dataset}: doctor", f"{record.dataset}: {tally(record)}."
-    raise SurehandError(f"expected an errors, choice or doctor record to draw a page of, got kind {record.kind!r}")
+    if isinstance(record, WithinRun):
+        return record.title, record.headline.sentence
+    known = "errors, choice, doctor or within-run"
+    raise SurehandError(f"expected a record of kind {known} to draw a page of, got {record.kind!r}")
 
 
 def under(record: ErrorsRecord) -> list[str]:

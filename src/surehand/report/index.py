@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from surehand.decide.choice import Choice
 from surehand.decide.findings import DoctorRecord
+from surehand.decide.within_run import WithinRun
 from surehand.errors.record import ErrorsRecord
 from surehand.exceptions import SurehandError
 from surehand.formats.records import Record, read_json, write_text
@@ -14,7 +15,12 @@ from surehand.report.heading import heading
 from surehand.report.page import environment
 from surehand.report.text import clean, count
 
-KINDS: dict[str, type[Record]] = {"errors": ErrorsRecord, "choice": Choice, "doctor": DoctorRecord}
+KINDS: dict[str, type[Record]] = {
+    "errors": ErrorsRecord,
+    "choice": Choice,
+    "doctor": DoctorRecord,
+    "within-run": WithinRun,
+}
 
 
 @dataclass(frozen=True)

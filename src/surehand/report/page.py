@@ -6,6 +6,7 @@ from typing import Any
 
 from surehand.decide.choice import Choice
 from surehand.decide.findings import DoctorRecord, Finding
+from surehand.decide.within_run import WithinRun
 from surehand.errors.record import ErrorsRecord
 from surehand.formats.records import Record
 from surehand.report import choice_tables, errors_tables
@@ -16,6 +17,9 @@ from surehand.report.figures import figures
 from surehand.report.heading import heading, under, warnings_of
 from surehand.report.tables import Table
 from surehand.report.text import clean, count
+from surehand.report.within_run import below, folded, plan
+from surehand.report.within_run_figures import within_run_figures
+from surehand.report.within_run_tables import within_run_tables
 
 Block = Table | Figure | Sequence[str]
 WORST = 8  # episodes on the page; the CSV has all
@@ -62,6 +66,8 @@ def page_of(record: Record, drawn: Sequence[Figure]) -> Page:
         return _errors_page(page, record, drawn)
     if isinstance(record, Choice):
         return _choice_page(page, record, drawn)
+    if isinstance(record, WithinRun):
+        return _within_run_page(page, record, drawn)
     assert isinstance(record, DoctorRecord)  # heading refused everything else
     return _doctor_page(page, record)
 
@@ -75,6 +81,8 @@ def tables_of(record: Record) -> list[Table]:
         )
     if isinstance(record, Choice):
         return choice_tables.choice_tables(record)
+    if isinstance(record, WithinRun):
+        return within_run_tables(record)
     return [findings_table(record)] if isinstance(record, DoctorRecord) else []
 
 
@@ -82,6 +90,8 @@ def figures_of(record: Record) -> list[Figure]:
     """Every figure of the record."""
     if isinstance(record, ErrorsRecord):
         return figures(record)
+    if isinstance(record, WithinRun):
+        return within_run_figures(record)
     return choice_figures(record) if isinstance(record, Choice) else []
 
 
@@ -213,6 +223,11 @@ def _choice_page(page: Page, choice: Choice, drawn: Sequence[Figure]) -> Page:
         sections=_sections(choice, CHOICE_PLAN, ("p_values",), choice.warnings, drawn),
         methods={k: v for k, v in methods.items() if v},
     )
+
+
+def _within_run_page(page: Page, record: WithinRun, drawn: Sequence[Figure]) -> Page:
+    sections = _sections(record, plan(record), folded(record), record.warnings, drawn)
+    return replace(page, under=below(record), sections=sections, methods=record.methods)
 
 
 def _doctor_page(page: Page, record: DoctorRecord) -> Page:

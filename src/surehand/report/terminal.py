@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from surehand.decide.choice import Choice
 from surehand.decide.findings import DoctorRecord
+from surehand.decide.within_run import WithinRun
 from surehand.errors.record import ErrorsRecord
 from surehand.report import choice_tables as choices
 from surehand.report import errors_tables as errors
@@ -12,6 +13,8 @@ from surehand.report.columns import print_table
 from surehand.report.detail_tables import gripper_table, motion_table, skill_table, task_space_table
 from surehand.report.heading import heading, tally, under, warnings_of
 from surehand.report.text import clean
+from surehand.report.within_run import below
+from surehand.report.within_run_tables import short_hypotheses_table, short_rules_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,6 +81,19 @@ def print_doctor(record: DoctorRecord, console: "Console") -> None:
         if finding.severity != "ok":
             console.print(Padding(Text(f"→ {clean(finding.next_step)}", style="dim"), (0, 0, 1, 8), expand=False))
     _say(console, f"{record.dataset}: {tally(record)}", style="bold")
+
+
+def print_within_run(record: WithinRun, console: "Console") -> None:
+    """The answer, every rule, what was expected and what came, and the warnings, on the console."""
+    _say(console, heading(record)[1], style="bold")
+    for line in below(record):
+        _say(console, line, style="dim")
+    console.print()
+    for judgement in (record.headline, *record.others):
+        print_table(short_rules_table(judgement, record.level), console)
+        if judgement.comparisons:
+            print_table(short_hypotheses_table(judgement), console)
+    _list(console, "Warnings", record.warnings)
 
 
 def _say(console: "Console", line: str, style: str = "") -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from surehand.exceptions import ShapeError, SurehandError
+from surehand.sim.camera import take_picture
 from surehand.sim.model import CHANNELS, CONTROL_HZ, Diverged, World
 from surehand.sim.robot import FINGER_TRAVEL
 from surehand.sim.robot import body as find_body
@@ -146,16 +147,12 @@ class TaskEnv(gymnasium.Env[Observation, np.ndarray]):
         return {"state": state.astype(np.float32), "environment": seen.astype(np.float32)}
 
     def render(self) -> np.ndarray:
-        """An image (480, 640, 3) of the head camera; needs an OpenGL driver (MUJOCO_GL=egl without a display)."""
+        """An image (480, 640, 3) of the head camera; needs an OpenGL driver."""
         return self.picture("head", 640, 480)
 
     def picture(self, camera: str, width: int, height: int) -> np.ndarray:
-        """What a camera sees, (height, width, 3) uint8."""
-        import mujoco
-
-        with mujoco.Renderer(self.world.model, height, width) as renderer:
-            renderer.update_scene(self.world.data, camera)
-            return np.array(renderer.render())
+        """What a camera sees now, (height, width, 3) uint8; SurehandError without OpenGL or such a camera."""
+        return take_picture(self.world, camera, width, height)
 
     def _checked(self, action: np.ndarray) -> np.ndarray:
         wanted = np.asarray(action, dtype=np.float64)

@@ -4,6 +4,7 @@ Forces are sums of contact normals in newtons, read from contact sensors in C. F
 """
 
 import os
+from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -48,19 +49,25 @@ def mjcf(body: Body, furniture: str, thing: str) -> str:
   <quality offsamples="0" shadowsize="0"/>
   <global offwidth="640" offheight="480"/>
 </visual>
+<asset>
+  <texture type="skybox" builtin="gradient" rgb1="0.80 0.84 0.88" rgb2="0.55 0.60 0.66" width="32" height="192"/>
+  <texture name="tiles" type="2d" builtin="checker" rgb1="0.66 0.68 0.70" rgb2="0.74 0.76 0.78" width="64" height="64"/>
+  <material name="tiles" texture="tiles" texrepeat="2 2" texuniform="true" specular="0"/>
+</asset>
 <default>
   <geom friction="0.9 0.01 0.0001" solref="0.008 1"/>
   <joint armature="0.01"/>
-  <default class="world"><geom contype="1" conaffinity="7" rgba="0.65 0.5 0.4 1"/></default>
-  <default class="arm"><geom contype="2" conaffinity="5" rgba="0.35 0.35 0.4 1"/></default>
+  <default class="world"><geom contype="1" conaffinity="7" rgba="0.72 0.62 0.52 1"/></default>
+  <default class="arm"><geom contype="2" conaffinity="5" rgba="0.42 0.44 0.50 1"/></default>
   <default class="trunk"><geom contype="4" conaffinity="3" rgba="0.9 0.9 0.9 1"/></default>
   <default class="shown"><geom contype="0" conaffinity="0" rgba="0.7 0.7 0.7 1"/></default>
   <default class="pad"><geom contype="2" conaffinity="5" condim="4" rgba="0.1 0.1 0.1 1"/></default>
 </default>
 <worldbody>
+  <camera name="side" pos="0.75 0.85 1.15" xyaxes="-0.76 0.65 0.00 -0.26 -0.30 0.92" fovy="50"/>
   <light pos="0.5 0.5 3" castshadow="false" diffuse="0.6 0.6 0.6"/>
   <body name="furniture">
-    <geom name="floor" class="world" type="plane" size="4 4 0.1" rgba="0.9 0.9 0.9 1"/>
+    <geom name="floor" class="world" type="plane" size="4 4 0.1" material="tiles" rgba="1 1 1 1"/>
     {furniture}
   </body>
   {thing}
@@ -106,6 +113,7 @@ class World:
         self._spec = int(mujoco.mjtState.mjSTATE_INTEGRATION)
         self._size = mujoco.mj_stateSize(model, self._spec)
         self._ahead: list[Any] = []  # one per thread that looks ahead
+        self._scratch: World | None = None
 
     # What is where
 
@@ -203,6 +211,18 @@ class World:
     def restore(self, state: np.ndarray) -> None:
         """Back to a saved state; positions of bodies and sites follow at once."""
         self._mujoco.mj_setState(self.model, self.data, state, self._spec)
+        self._mujoco.mj_kinematics(self.model, self.data)
+
+    def scratch(self) -> "World":
+        """A world of the same model to show states in; nothing that moves is shared."""
+        if self._scratch is None:
+            self._scratch = copy(self)
+            self._scratch.data = self._mujoco.MjData(self.model)
+        return self._scratch
+
+    def show(self, state: np.ndarray) -> None:
+        """A state of `Branches` (S,) to look at: positions of bodies and velocities, no contacts."""
+        self._mujoco.mj_setState(self.model, self.data, state, int(self._mujoco.mjtState.mjSTATE_FULLPHYSICS))
         self._mujoco.mj_kinematics(self.model, self.data)
 
     def branch(self, actions: np.ndarray, threads: int = 2) -> Branches:

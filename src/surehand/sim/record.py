@@ -23,11 +23,13 @@ from surehand.sim.env import TaskEnv
 from surehand.sim.experts import expert
 from surehand.sim.follow import Variation
 from surehand.sim.model import CHANNELS, CONTROL_HZ
-from surehand.sim.observation import ENVIRONMENT
+from surehand.sim.observation import ENVIRONMENT, IMAGES
 from surehand.sim.robot import body as find_body
 from surehand.sim.tasks import task as find_task
 
 SCENES_PER_SEED = 1_000_000  # recordings of different seeds share no scene
+CAMERAS = ("head", "hand")
+MOST_PIXELS = 480
 MOST_FAILURES = 0.5  # of the attempts; beyond it something is wrong and recording stops
 
 
@@ -40,11 +42,17 @@ class Recipe:
     body: str = "mobile"
     seed: int = 0
     variation: Variation = field(default_factory=Variation)
+    cameras: tuple[str, ...] = ()  # what they see becomes columns observation.images.NAME
+    image_size: int = 96  # pixels, of square images
 
     def __post_init__(self) -> None:
         for name in self.tasks:
             find_task(name)
         find_body(self.body)
+        if unknown := sorted(set(self.cameras) - set(CAMERAS)):
+            raise SurehandError(f"no camera {unknown[0]!r}; choose {' or '.join(CAMERAS)}")
+        if not 16 <= self.image_size <= MOST_PIXELS:
+            raise SurehandError(f"images of {self.image_size} pixels; choose from 16 to {MOST_PIXELS}")
         if not self.tasks or self.episodes < 1 or self.seed < 0:
             raise SurehandError(
                 f"a recording needs a task, at least one episode and a seed from 0, got {self.episodes} episodes, "
@@ -99,11 +107,14 @@ def record(
     return Recorded(target, len(chosen), sum(lengths), failed)
 
 
-def demonstrate(task: str, body: str, scene: int, variation: Variation) -> dict[str, np.ndarray]:
+def demonstrate(
+    task: str, body: str, scene: int, variation: Variation, cameras: tuple[str, ...] = (), image_size: int = 96
+) -> dict[str, np.ndarray]:
     """One episode of the expert as columns of N frames; `success` (1,) says whether it ended well.
 
     Row t holds what was observed before action t, and the peak forces and the outcome of carrying it out. With nudges
-    the column `nudge` (N, D) says what was added to the action; both together repeat the episode.
+    the column `nudge` (N, D) says what was added to the action; both together repeat the episode. What `cameras` see
+    are columns (N, image_size, image_size, 3) uint8.
     """
     env = TaskEnv(task, body)
     seen, info = env.reset(seed=scene)
@@ -115,6 +126,7 @@ def demonstrate(task: str, body: str, scene: int, variation: Variation) -> dict[
             "action": action.astype(np.float32),
             "state": seen["state"],
             ENVIRONMENT: seen["environment"],
+            **{IMAGES + camera: env.picture(camera, image_size, image_size) for camera in cameras},
             "tool_object_distance": np.float32(info["distance"]),
         }
         if variation.nudges:
@@ -179,7 +191,8 @@ def _attempt(recipe: Recipe, number: int, path: Path) -> bool:
         task, scene = recipe.attempt(number)
         draft = path.with_suffix(f".{os.getpid()}")
         with draft.open("wb") as file:
-            np.savez(file, **demonstrate(task, recipe.body, scene, recipe.variation))  # type: ignore[arg-type]
+            found = demonstrate(task, recipe.body, scene, recipe.variation, recipe.cameras, recipe.image_size)
+            np.savez(file, **found)  # type: ignore[arg-type]
         os.replace(draft, path)
     with np.load(path) as found:
         return bool(found["success"][0])

@@ -171,7 +171,7 @@ def _hand() -> str:
     {_joint("wrist_roll_joint", "0 0 1", 1)}
     <geom name="palm" class="arm" type="box" pos="0 0 0.055" size="0.025 0.06 0.02" mass="0.3"/>
     <site name="tool" pos="0 0 {TOOL:g}" size="0.006" group="4"/>
-    <camera name="hand" pos="0.05 0 0.04" xyaxes="0 -1 0 -1 0 0" fovy="75"/>
+    <camera name="hand" pos="0.07 0 0.07" xyaxes="0 -1 0 -0.94 0 -0.34" fovy="78"/>
     {_finger("left", 1)}
     {_finger("right", -1)}
   </body>
@@ -194,7 +194,8 @@ def _mobile() -> str:
     <body name="head_tilt" pos="0 0 0.10" gravcomp="1">
       {_joint("head_tilt_joint", "0 1 0", 1)}
       <geom name="head" class="trunk" type="box" pos="0.04 0 0" size="0.06 0.10 0.06" mass="0.8"/>
-      <camera name="head" pos="0.11 0.08 0" xyaxes="0 -1 0 0 0 1" fovy="60"/>
+      <geom class="shown" type="capsule" fromto="0.04 0.10 0 0.04 0.28 0" size="0.015" mass="0"/>
+      <camera name="head" pos="0.06 0.30 0" xyaxes="-0.355 -0.935 0 0 0 1" fovy="55"/>
     </body>
   </body>
   <body name="carriage" pos="{SHOULDER[0]:g} {SHOULDER[1]:g} {SHOULDER[2]:g}" gravcomp="1">
@@ -218,7 +219,7 @@ def _desk() -> str:
     return f"""
 <body name="base" pos="{DESK_X:g} 0 0">
   <geom name="column" class="trunk" type="cylinder" pos="-0.08 0 0.50" size="0.08 0.50" mass="20"/>
-  <camera name="head" pos="-0.05 0.20 1.10" xyaxes="0 -1 0 0.7 0 0.7" fovy="60"/>
+  <camera name="head" pos="0.05 0.45 1.05" xyaxes="-0.78 -0.62 0 0.42 -0.53 0.74" fovy="55"/>
   <body name="carriage" pos="0 0 {SHOULDER[2]:g}" gravcomp="1">
     {_joint("arm_lift_joint", "0 0 1", 50, "slide")}
     <geom class="shown" type="box" pos="-0.04 0 0" size="0.04 0.04 0.05" mass="1"/>

@@ -110,7 +110,7 @@ class Press:
         a, b, c = BUTTON_HOUSING
         housing = (
             f'<geom name="housing" class="world" type="box" pos="{x:.6g} {y:.6g} {TABLE + c:g}"'
-            f' size="{a:g} {b:g} {c:g}" euler="0 0 {scene.yaw:.6g}"/>'
+            f' size="{a:g} {b:g} {c:g}" euler="0 0 {scene.yaw:.6g}" rgba="0.2 0.2 0.22 1"/>'
         )
         # Not in contact class 1 with the housing it slides into: the joint's own stop ends the travel.
         button = f"""
@@ -200,6 +200,7 @@ def _tray(goal: tuple[float, float, float]) -> str:
         parts.append((f"tray_x{side}", x + sign * (inner + wall / 2), y, TABLE + height, wall / 2, outer, height))
         parts.append((f"tray_y{side}", x, y + sign * (inner + wall / 2), TABLE + height, outer, wall / 2, height))
     return "".join(
-        f'<geom name="{name}" class="world" type="box" pos="{a:.6g} {b:.6g} {c:.6g}" size="{p:.6g} {q:.6g} {r:.6g}"/>'
+        f'<geom name="{name}" class="world" type="box" pos="{a:.6g} {b:.6g} {c:.6g}" size="{p:.6g} {q:.6g} {r:.6g}" '
+        'rgba="0.93 0.93 0.95 1"/>'
         for name, a, b, c, p, q, r in parts
     )

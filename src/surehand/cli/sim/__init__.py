@@ -2,7 +2,11 @@
 
 import typer
 
+from surehand.cli.sim.ablate import ablate
+from surehand.cli.sim.film import film
 from surehand.cli.sim.record import record
+from surehand.cli.sim.rollout import rollout
+from surehand.cli.sim.train import train
 
 app = typer.Typer(
     name="sim",
@@ -17,4 +21,8 @@ def sim() -> None:
     """A simulated mobile manipulator: record demonstrations of its tasks."""
 
 
+app.command()(ablate)
+app.command()(film)
 app.command()(record)
+app.command()(rollout)
+app.command()(train)

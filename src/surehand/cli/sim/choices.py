@@ -19,6 +19,21 @@ class Body(StrEnum):
     desk = "desk"
 
 
+class Camera(StrEnum):
+    """Where a picture is taken from."""
+
+    head = "head"
+    hand = "hand"
+
+
+class View(StrEnum):
+    """What a film is seen from: the robot's cameras, or beside the table."""
+
+    side = "side"
+    head = "head"
+    hand = "hand"
+
+
 class Version(StrEnum):
     """Dataset formats."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from surehand.cli.sim.choices import Body, Task, Version
+from surehand.cli.sim.choices import Body, Camera, Task, Version
 
 
 def record(
@@ -21,6 +21,10 @@ def record(
     nudges: Annotated[
         bool, typer.Option("--nudges", help="The robot is pushed off course; actions correct it.")
     ] = False,
+    camera: Annotated[
+        list[Camera] | None, typer.Option("--camera", help="Record what this camera sees; repeat for several.")
+    ] = None,
+    image_size: Annotated[int, typer.Option("--image-size", help="Pixels of the square images.")] = 96,
     processes: Annotated[int, typer.Option("--processes", help="Worked on side by side.", min=1)] = 2,
 ) -> None:
     """Let the experts demonstrate tasks and write a LeRobot dataset; the same command goes on after Ctrl-C."""
@@ -28,7 +32,9 @@ def record(
     from surehand.sim.follow import Variation
     from surehand.sim.record import Recipe, record
 
-    recipe = Recipe(tuple(t.value for t in task), episodes, body.value, seed, Variation(speed, pauses, glances, nudges))
+    variation = Variation(speed, pauses, glances, nudges)
+    cameras = tuple(dict.fromkeys(c.value for c in camera or ()))
+    recipe = Recipe(tuple(t.value for t in task), episodes, body.value, seed, variation, cameras, image_size)
     with progress_bar() as progress:
         done = record(recipe, out, version=version.value, processes=processes, progress=progress)
     left_out = f"; {done.failed} failed attempts left out" if done.failed else ""
