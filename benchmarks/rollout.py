@@ -19,7 +19,8 @@ import numpy as np
 from surehand.formats.lerobot import open_lerobot
 from surehand.formats.rounds import open_rounds
 from surehand.policies.protocol import Policy
-from surehand.sim.campaign import Campaign, roll_out
+from surehand.sim.campaign import Campaign
+from surehand.sim.campaign_run import roll_out
 from surehand.sim.env import TaskEnv
 from surehand.sim.follow import Variation
 from surehand.sim.learners import load_policy
@@ -105,6 +106,8 @@ def main() -> None:
             f"{K} × 8 branches: {decisions} decisions in {seconds:.0f} s, {3600 * decisions / seconds:.0f} an hour "
             f"(promised {DECISIONS_PER_HOUR}); plain loop, one process: {3600 / plain:.0f} an hour"
         )
+    if learning + rolling > RUN_SECONDS or 3600 * decisions / seconds < DECISIONS_PER_HOUR:
+        raise SystemExit("a promise was missed")
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def test_doctor_page_lists_findings_with_next_steps():
 
 
 def test_an_unknown_record_is_refused():
-    with pytest.raises(SurehandError, match="expected an errors, choice or doctor record"):
+    with pytest.raises(SurehandError, match="expected an errors, choice, doctor or within-run record"):
         render_page(Record(kind="certificate"))
 
 

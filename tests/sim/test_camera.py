@@ -110,6 +110,29 @@ print(pool.submit(env.picture, "head", 32, 32).result().shape)
 
 
 @pytest.mark.usefixtures("opengl")
+def test_a_forked_process_says_that_it_cannot_draw() -> None:
+    done = run(
+        """
+import os, sys
+from surehand.exceptions import SurehandError
+from surehand.sim.env import TaskEnv
+env = TaskEnv("pick", "desk")
+env.picture("head", 32, 32)
+if child := os.fork():
+    print("child", os.waitpid(child, 0)[1])
+else:
+    try:
+        env.picture("head", 32, 32)
+    except SurehandError as error:
+        print(error)
+        sys.stdout.flush()
+    os._exit(0)
+"""
+    )
+    assert "forked from one that drew; start processes by spawn\nchild 0\n" in done.stdout
+
+
+@pytest.mark.usefixtures("opengl")
 @pytest.mark.parametrize(
     ("camera", "width", "line"), [("eye", 32, "no camera 'eye'; choose"), ("head", 641, "640 × 480")]
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from surehand.cli import main
 from surehand.exceptions import FormatError, ShapeError, SurehandError
 from surehand.formats.rounds import read_rounds
 from surehand.formats.trials import read_trials
 from surehand.frames import Actions, Round
 from surehand.policies.sampling import BatchMoments, Perturbed
-from surehand.sim import campaign as rolling
-from surehand.sim.campaign import Campaign, roll_out
+from surehand.sim import campaign as plans
+from surehand.sim import campaign_run as rolling
+from surehand.sim.campaign import Campaign, open_checkpoint, policy_names
+from surehand.sim.campaign_run import roll_out
 from surehand.sim.follow import Variation
 from surehand.sim.model import CHANNELS
 from surehand.sim.observation import ENVIRONMENT
@@ -23,6 +27,9 @@ from surehand.sim.record import demonstrate
 from surehand.sim.robot import body as find_body
 from surehand.sim.rollout import rollout_scenes
 from surehand.sim.summary import RolloutRecord, summarise
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_policies import Remembers
 
 pytest.importorskip("torch")
 BODY = find_body("desk")
@@ -147,18 +154,18 @@ def test_parts_of_a_checkpoint_that_changed_are_not_used(
     monkeypatch.setattr(rolling, "run_jobs", lambda *a, **o: (_ for _ in ()).throw(Stop()))
     with pytest.raises(Stop):
         roll_out(plan, tmp_path / "out")
-    monkeypatch.setattr(rolling, "_digest", lambda folder: "other weights")
+    monkeypatch.setattr(plans, "_digest", lambda folder: "other weights")
     with pytest.raises(FormatError, match="other rollouts"):
         roll_out(plan, tmp_path / "out")
 
 
 def test_generators_are_what_they_say(checkpoints: dict[str, str]) -> None:
-    opened = rolling._open(perturbed(checkpoints["mlp"]), checkpoints["mlp"])
+    opened = open_checkpoint(perturbed(checkpoints["mlp"]), checkpoints["mlp"])
     assert isinstance(opened, Perturbed) and opened.sigma == 0.5 and (opened.scale < 1.0).all()
     flow = Campaign((checkpoints["flow"],), ("press",), 1, "desk", candidates=4, generator="native", temperature=0.5)
-    native = rolling._open(flow, checkpoints["flow"])
+    native = open_checkpoint(flow, checkpoints["flow"])
     assert native.spec.generator == "noise" and getattr(native, "temperature") == 0.5  # noqa: B009
-    moments = rolling._open(replace(flow, generator="batch-moments", n0=4), checkpoints["flow"])
+    moments = open_checkpoint(replace(flow, generator="batch-moments", n0=4), checkpoints["flow"])
     assert isinstance(moments, BatchMoments) and moments.grippers == (5,)
     for change, says in (
         ({"generator": "native", "sigma": 0.0}, "deterministic"),
@@ -166,7 +173,7 @@ def test_generators_are_what_they_say(checkpoints: dict[str, str]) -> None:
         ({"generator": "native", "temperature": 1.0}, "temperature"),
     ):
         with pytest.raises(SurehandError, match=says):
-            rolling._open(perturbed(checkpoints["mlp"], **change), checkpoints["mlp"])
+            open_checkpoint(perturbed(checkpoints["mlp"], **change), checkpoints["mlp"])
 
 
 def test_bad_input_is_refused_before_anything_runs(checkpoints: dict[str, str], tmp_path: Path) -> None:
@@ -191,8 +198,9 @@ def test_bad_input_is_refused_before_anything_runs(checkpoints: dict[str, str], 
 def test_names_of_several_runs_can_be_told(checkpoints: dict[str, str], tmp_path: Path) -> None:
     os.symlink(Path(checkpoints["mlp"]).parents[1], tmp_path / "again")
     other = str(tmp_path / "again" / "checkpoints" / "000020")
-    names = rolling._names(perturbed(checkpoints["mlp"], policies=(checkpoints["mlp"], other)))
+    names = policy_names(perturbed(checkpoints["mlp"], policies=(checkpoints["mlp"], other)))
     assert list(names.values()) == ["run mlp 000020", "again mlp 000020"]
+    assert plans._name("/data/act-run/checkpoints/000200/pretrained_model") == "act-run 000200"
 
 
 def test_a_summary_counts(checkpoints: dict[str, str], tmp_path: Path) -> None:
@@ -202,3 +210,34 @@ def test_a_summary_counts(checkpoints: dict[str, str], tmp_path: Path) -> None:
     assert head["results"][0]["low"] == pytest.approx(0.4385, abs=1e-4)  # Wilson, 3 of 3
     nobody = summarise("p", "pick", [])
     assert (nobody.low, nobody.high) == (0.0, 1.0) and np.isnan(nobody.rate)
+
+
+def test_episodes_are_numbered_on_from_task_to_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, other = (Remembers(task, "desk", SCENES[:3]) for task in ("press", "pick"))
+    policy.seen, policy.chunks = np.append(policy.seen, other.seen, 0), np.append(policy.chunks, other.chunks, 0)
+    for module in (plans, rolling):
+        monkeypatch.setattr(module, "open_checkpoint", lambda campaign, folder: policy)
+    plan = Campaign(("remembers",), ("press", "pick"), 3, "desk", 5, at_once=2)
+    record = roll_out(plan, tmp_path / "out", processes=1)
+    assert [r.successes for r in record.results] == [3, 3]
+    trials = read_trials(tmp_path / "out" / "trials.csv").rows
+    rounds = read_rounds(tmp_path / "out" / "rounds" / "remembers.parquet")
+    assert [t.trial for t in trials] == list(dict.fromkeys(r.episode for r in rounds)) == list(range(6))
+    for r in rounds:
+        assert (r.initial_state, r.task) == (trials[r.episode].start_pose, trials[r.episode].instruction)
+        assert r.violation is not None and len(r.violation) == 1 and r.generator == "deterministic"
+
+
+def test_the_command_prints_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    say = ["surehand", "sim", "rollout", "expert", "--task", "press", "--body", "desk", "--episodes", "2", "--out", out]
+    for extra, code in (["--processes", "1"], 0), (["--sigma", "0.1", "--native"], 2), (["--candidates", "3"], 2):
+        monkeypatch.setattr(sys, "argv", [*say, *extra])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == code
+    printed = capsys.readouterr()
+    assert "1.00 (2/2)" in printed.out and "0.34–1.00" in printed.out
+    assert "candidates are drawn in one way" in printed.err and "give both --candidates and one of" in printed.err

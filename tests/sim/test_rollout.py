@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from surehand.sim.episodes import Draw, Episode, success_rate
 from surehand.sim.model import Diverged, World
 from surehand.sim.record import SCENES_PER_SEED
 from surehand.sim.rollout import ROLLOUT_SCENES, play, rollout_scenes
+from surehand.sim.running import Run
 
 sys.path.insert(0, str(Path(__file__).parent))
 from small_policies import Remembers
@@ -133,14 +135,17 @@ def test_an_action_that_is_not_finite_is_counted_and_the_robot_holds() -> None:
     assert clean.refused == 0 and episode.refused == 6
     assert [d.refused for d in episode.decisions[:4]] == [2, 2, 2, 0]
     assert episode.success and not episode.void
-    hold = TaskEnv("pick", "mobile")
-    hold.reset(seed=SCENES[0])
-    chunk = policy.chunks[0]
-    hold.step(chunk[0])
-    before = hold.world.commanded()
-    wanted = np.concatenate([before[:8], np.zeros(3)])
-    hold.step(wanted)
-    np.testing.assert_array_equal(hold.world.commanded()[:8], before[:8])
+
+
+def test_holding_keeps_the_joints_and_stops_the_base() -> None:
+    run = Run("pick", "mobile", SCENES[0])
+    before = run.env.world.commanded()
+    run.step(np.concatenate([before[:8] + 0.01, [0.2, 0.1, 0.1]]))
+    moving = run.env.world.commanded()
+    assert (moving[8:] == [0.2, 0.1, 0.1]).all()
+    run.step(np.full(11, np.nan))
+    np.testing.assert_allclose(run.env.world.commanded(), [*moving[:8], 0.0, 0.0, 0.0], atol=1e-15)
+    assert (run.env.steps, run.env.refused, run.refused_at) == (2, 1, [False, True])
 
 
 def test_a_diverging_scene_is_void_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +180,8 @@ def test_candidates_are_drawn_by_scene_and_step() -> None:
     for one, two in zip(first[1].decisions, other[0].decisions, strict=True):
         np.testing.assert_array_equal(one.samples.actions, two.samples.actions)
         assert one.selected == 0 and one.samples.actions.shape == (4, 8, 6)
+    offsets = [d.samples.actions[0] - d.samples.actions[1] for e in first for d in e.decisions]
+    assert all((one != two).any() for one, two in combinations(offsets, 2))
     another = play(policy, "press", "desk", SCENES[:1], draw=Draw(4, seed=10), log=True)
     assert (another[0].decisions[0].samples.actions != first[0].decisions[0].samples.actions).any()
 

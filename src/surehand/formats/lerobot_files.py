@@ -28,7 +28,7 @@ class Episode:
     stats: dict[str, dict[str, np.ndarray]]  # feature → name → (D,), of images (3, 1, 1)
 
     def table(self) -> "pa.Table":
-        """Its rows as lerobot stores them: vectors as fixed-size lists, single numbers as plain columns, images as files."""
+        """Its rows as lerobot stores them: vectors as fixed-size lists, single numbers plain, images as files."""
         import pyarrow as pa
 
         return pa.table({key: _arrow(values) for key, values in self.columns.items()})

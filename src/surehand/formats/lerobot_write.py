@@ -1,4 +1,4 @@
-"""LeRobot datasets (v2.1, v3.0) of numbers and images written so that an unmodified lerobot of the matching version loads them."""
+"""LeRobot datasets (v2.1, v3.0) of numbers and images, written so that an unmodified lerobot loads them."""
 
 import json
 import os
@@ -223,7 +223,8 @@ def _feature(key: str, values: np.ndarray, names: Sequence[str] | None) -> dict[
     if values.dtype.kind not in "fiub" or values.ndim > 2:
         found = f"{values.dtype}{list(values.shape[1:])}"
         raise ShapeError(
-            f"column {key!r} holds {found} per frame; one number or one vector, or an image (h, w, 3) uint8, can be written"
+            f"column {key!r} holds {found} per frame; one number or one vector, "
+            "or an image (h, w, 3) uint8, can be written"
         )
     size = values.shape[1] if values.ndim == 2 else 1
     if names is not None and len(names) != size:

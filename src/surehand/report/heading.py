@@ -22,8 +22,9 @@ def heading(record: Record) -> tuple[str, str]:
         return f"{record.dataset}: doctor", f"{record.dataset}: {tally(record)}."
     if isinstance(record, WithinRun):
         return record.title, record.headline.sentence
-    known = "errors, choice, doctor or within-run"
-    raise SurehandError(f"expected a record of kind {known} to draw a page of, got {record.kind!r}")
+    raise SurehandError(
+        f"expected an errors, choice, doctor or within-run record to draw a page of, got kind {record.kind!r}"
+    )
 
 
 def under(record: ErrorsRecord) -> list[str]:

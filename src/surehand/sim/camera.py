@@ -89,6 +89,8 @@ def _studio(model: Any) -> _Studio:
     """The one of this thread, made at its first picture."""
     key = (os.getpid(), threading.get_ident())
     if key not in _STUDIOS:
+        if any(process != os.getpid() for process, _ in _STUDIOS):  # OpenGL would wait for ever
+            raise SurehandError("cannot draw in a process forked from one that drew; start processes by spawn")
         first = not _STUDIOS
         _STUDIOS[key] = _Studio(model)
         if first:  # after mujoco registered the end of its display: this runs before it

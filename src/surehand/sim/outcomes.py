@@ -17,7 +17,7 @@ def initial_state(episode: Episode) -> str:
 
 
 def to_trials(policy: str, episodes: Sequence[Episode], first: int = 0) -> list[Trial]:
-    """One trial per episode, numbered from `first` as in `to_rounds`; `block` is the task, `notes` what went wrong besides."""
+    """One trial per episode, numbered from `first` as in `to_rounds`; `block` is the task, `notes` what else happened."""
     return [
         Trial(
             trial=first + i,

@@ -13,6 +13,7 @@ from surehand.sim.ablate.cell import CellResult, CheckpointResult, Job, Outcome
 from surehand.sim.ablate.plan import MOST_CELLS, Plan, read_plan
 from surehand.sim.ablate.run import judge_cells, read_cells, run_missing
 from surehand.sim.ablate.selectors import minimax, run_of
+from surehand.sim.rollout import play
 
 PLAN = Path(__file__).parents[3] / "experiments" / "within-run" / "plan.json"
 COLUMNS = ("arm", "gripper", "total", "arm@near", "total@near", "arm@first", "total@first")
@@ -149,13 +150,23 @@ def test_another_plan_never_overwrites_one(plan: Plan, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_small_version_runs_from_start_to_page(plan: Plan, tmp_path: Path) -> None:
-    """Two runs; one taken away and made again is the same, number by number."""
+def test_the_small_version_runs_from_start_to_page(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs; one of them interrupted and taken up again is the same, number by number."""
     small = plan.small()
     assert run_missing(small, tmp_path) == 2
-    first = read_cells(small, tmp_path)
-    cell, result = next(iter(first.items()))
+    cell, result = next(iter(read_cells(small, tmp_path).items()))
     Job(small, cell, tmp_path).result.unlink()
+    played = itertools.count()
+
+    def interrupted(*arguments: object, **options: object) -> object:
+        if next(played) == 8:  # in the second of three checkpoints
+            raise KeyboardInterrupt
+        return play(*arguments, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("surehand.sim.ablate.cell.play", interrupted)
+        run_missing(small, tmp_path, processes=1)
+    assert len(list(Job(small, cell, tmp_path).scratch.glob("checkpoint-*.json"))) == 1
     assert run_missing(small, tmp_path, processes=1) == 1
     again = read_cells(small, tmp_path)[cell]
     same = {"created": "", "seconds": {}}

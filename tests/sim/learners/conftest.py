@@ -1,5 +1,6 @@
 """A few recorded episodes and runs that all of the learners' tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from surehand.formats.lerobot import open_lerobot
 from surehand.frames import Actions
 from surehand.layout import Layout
+from surehand.sim.learners.nets import threads
 from surehand.sim.observation import ENVIRONMENT
 from surehand.sim.record import Recipe, record
 from surehand.sim.robot import body
@@ -34,3 +36,10 @@ def held_out(picks: Path) -> Actions:
 def desk() -> Layout:
     """The desk robot's layout."""
     return body("desk").layout
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch in one thread: these networks are too small for more."""
+    with threads(1):
+        yield

@@ -10,7 +10,7 @@ from surehand.cli.sim.train import train
 
 app = typer.Typer(
     name="sim",
-    help="A simulated mobile manipulator: record demonstrations of its tasks.",
+    help="A simulated mobile manipulator: record demonstrations, train policies, roll them out, film them.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -18,11 +18,9 @@ app = typer.Typer(
 
 @app.callback()
 def sim() -> None:
-    """A simulated mobile manipulator: record demonstrations of its tasks."""
+    """A simulated mobile manipulator: record demonstrations, train policies, roll them out, film them."""
 
 
-app.command()(ablate)
-app.command()(film)
-app.command()(record)
-app.command()(rollout)
-app.command()(train)
+# In the order in which they are used.
+for command in (record, train, rollout, film, ablate):
+    app.command()(command)

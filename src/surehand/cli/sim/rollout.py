@@ -46,7 +46,8 @@ def rollout(
     """
     from surehand.cli.output import progress_bar
     from surehand.exceptions import SurehandError
-    from surehand.sim.campaign import Campaign, roll_out
+    from surehand.sim.campaign import Campaign
+    from surehand.sim.campaign_run import roll_out
 
     own = native or temperature is not None
     if own + (sigma is not None) + (batch_moments is not None) > 1 and not (own and batch_moments is not None):
@@ -77,17 +78,11 @@ def _print(record: "RolloutRecord") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("policy", "task", "success", "95 %", "violating", "which", box=None)
+    table = Table("policy", "task", "success", "95 %", "episodes with violations", box=None)
     for r in record.results:
         rate = "–" if not r.episodes else f"{r.rate:.2f} ({r.successes}/{r.episodes})"
-        which = " ".join(f"{name} {count}" for name, count in r.violated.items())
-        aside = [f"{r.void} void"] * bool(r.void) + [f"{r.refused} actions refused"] * bool(r.refused)
-        table.add_row(
-            r.policy,
-            r.task,
-            rate,
-            f"{r.low:.2f}–{r.high:.2f}",
-            str(r.violating),
-            ", ".join([which, *aside]).strip(", "),
-        )
+        which = ", ".join(f"{name} {count}" for name, count in r.violated.items())
+        aside = f"; {r.void} void" * bool(r.void) + f"; {r.refused} actions refused" * bool(r.refused)
+        found = f"{r.violating}: {which}" if which else str(r.violating)
+        table.add_row(r.policy, r.task, rate, f"{r.low:.2f}–{r.high:.2f}", found + aside)
     Console(highlight=False).print(table)

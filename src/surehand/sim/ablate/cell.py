@@ -6,27 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from surehand.exceptions import SurehandError
 from surehand.formats.contract import package_version
-from surehand.formats.lerobot import open_lerobot
 from surehand.formats.predictions import read_predictions
-from surehand.formats.records import Number, Part, Record
+from surehand.formats.records import Number, Part, Record, read_json, write_text
 from surehand.frames import Actions
 from surehand.policies.protocol import Policy
-from surehand.sim.ablate.errors import DISTANCE, Ruler, Table
+from surehand.sim.ablate.demonstrations import demonstrations, held_out_demonstrations
+from surehand.sim.ablate.errors import Ruler, Table
 from surehand.sim.ablate.plan import MOST_CELLS, Cell, Plan
-from surehand.sim.follow import Variation
 from surehand.sim.learners import load_policy
 from surehand.sim.learners.settings import Training
 from surehand.sim.learners.train import Trained, train
-from surehand.sim.observation import ENVIRONMENT
-from surehand.sim.record import Recipe, record
 from surehand.sim.robot import body as find_body
 from surehand.sim.rollout import play, rollout_scenes
-from surehand.sim.tasks import task as find_task
-
-# Seeds of demonstrations and held-out ones are blocks of as many as there are runs: 0, then 1; the rest are in reserve.
-SEED_BLOCKS = (0, 2, 3, 4)
 
 
 class Outcome(Part):
@@ -82,18 +74,23 @@ class Job:
         """Where the finished run is written."""
         return self.out / "cells" / f"{self.cell.name}.json"
 
+    @property
+    def scratch(self) -> Path:
+        """Where it works until then."""
+        return self.out / "work" / self.cell.name
+
 
 def run_cell(job: Job) -> str:
-    """The name of the run, which is then in its file. What an interrupted one had trained is used again."""
+    """The name of the run, which is then in its file. An interrupted one goes on with the checkpoint it was at."""
     import torch
 
     torch.set_num_threads(1)  # runs stand side by side, one core each
     clock = _Clock()
     plan, cell = job.plan, job.cell
-    scratch = job.out / "work" / cell.name
+    scratch = job.scratch
     scratch.mkdir(parents=True, exist_ok=True)
-    seed, recorded = _demonstrations(plan, cell, scratch)
-    held_out = _record(plan, cell, plan.held_out, MOST_CELLS + cell.number, scratch / "held-out")
+    seed, recorded = demonstrations(plan, cell, scratch)
+    held_out = held_out_demonstrations(plan, cell, scratch)
     clock.stop("demonstrations")
     trained = _train(plan, cell, recorded, held_out, scratch / "run")
     clock.stop("training")
@@ -101,7 +98,7 @@ def run_cell(job: Job) -> str:
     measured = [read_predictions(_predictions(trained.path, cell.learner, int(step))) for step in trained.steps]
     errors = [ruler.measure(found) for found in measured]
     clock.stop("errors")
-    checkpoints = [_judge(plan, cell, trained, i, *found) for i, found in enumerate(errors)]
+    checkpoints = [_judge(job, trained, i, *found) for i, found in enumerate(errors)]
     clock.stop("episodes")
     CellResult(
         surehand=package_version(),
@@ -131,40 +128,6 @@ def versions() -> dict[str, str]:
     return {"surehand": package_version(), "mujoco": str(mujoco.__version__), "torch": str(torch.__version__)}
 
 
-def _demonstrations(plan: Plan, cell: Cell, scratch: Path) -> tuple[int, Actions]:
-    """Seed and frames of the demonstrations to learn from: the first seed whose instructions are all that will be told.
-
-    A learner knows the instructions it was shown and no others; among few demonstrations one may be missing.
-    """
-    told = _instructions(plan, cell)
-    for block in SEED_BLOCKS:
-        seed = block * MOST_CELLS + cell.number
-        recorded = _record(plan, cell, cell.size, seed, scratch / f"train-{block}")
-        if told <= set(recorded.tasks):
-            return seed, recorded
-    raise SurehandError(
-        f"run {cell.name}: {cell.size} demonstrations never held all {len(told)} instructions; plan with more of them"
-    )
-
-
-def _instructions(plan: Plan, cell: Cell) -> set[str]:
-    """Everything that the run's episodes will tell the policy."""
-    return {
-        find_task(task).draw(find_body(cell.body), scene).instruction
-        for task in plan.tasks
-        for seed in (cell.number, MOST_CELLS + cell.number)
-        for scene in rollout_scenes(seed, max(plan.selection_episodes, plan.score_episodes))
-    }
-
-
-def _record(plan: Plan, cell: Cell, episodes: int, seed: int, folder: Path) -> Actions:
-    """Demonstrations of the expert, recorded now or by an earlier attempt at the same run."""
-    recipe = Recipe(tuple(plan.tasks), episodes, cell.body, seed, Variation(nudges=cell.nudges))
-    if not (folder / "meta" / "sim.json").exists():
-        record(recipe, folder)
-    return open_lerobot(folder).read(columns=[ENVIRONMENT, DISTANCE])
-
-
 def _train(plan: Plan, cell: Cell, recorded: Actions, held_out: Actions, folder: Path) -> Trained:
     chosen = plan.learners[cell.learner]
     recipe = Training(
@@ -182,11 +145,14 @@ def _predictions(run: Path, learner: str, step: int) -> Path:
     return run / "predictions" / f"{learner}-{step:06d}.parquet"
 
 
-def _judge(plan: Plan, cell: Cell, trained: Trained, at: int, errors: Table, tool: float) -> CheckpointResult:
+def _judge(job: Job, trained: Trained, at: int, errors: Table, tool: float) -> CheckpointResult:
     """One checkpoint's numbers; its episodes of either kind are the same scenes for every checkpoint of the run."""
-    step = int(trained.steps[at])
+    plan, cell, step = job.plan, job.cell, int(trained.steps[at])
+    kept = job.scratch / f"checkpoint-{step:06d}.json"
+    if kept.exists():
+        return CheckpointResult.model_validate(read_json(kept))
     policy = load_policy(trained.path / "checkpoints" / f"{step:06d}")
-    return CheckpointResult(
+    result = CheckpointResult(
         step=step,
         train_loss=float(trained.train_loss[at]),
         validation_loss=float(trained.validation_loss[at]),
@@ -195,6 +161,8 @@ def _judge(plan: Plan, cell: Cell, trained: Trained, at: int, errors: Table, too
         selection=_episodes(plan, cell, policy, plan.selection_episodes, cell.number),
         score=_episodes(plan, cell, policy, plan.score_episodes, MOST_CELLS + cell.number),
     )
+    write_text(kept, result.model_dump_json())
+    return result
 
 
 def _episodes(plan: Plan, cell: Cell, policy: Policy, episodes: int, seed: int) -> dict[str, Outcome]:

@@ -34,7 +34,7 @@ def methods_of(plan: Plan, cells: Sequence[CellResult]) -> dict[str, str]:
         "cover less than they claim (see docs/within-run.md)",
         "Tests": f"two-sided sign flips over runs (enumerated up to 20, else {plan.draws:,} draws, seed {plan.seed}), "
         f"Holm over all comparisons of a part; α {plan.alpha:g}; differences below {plan.margin:g} do not matter",
-        "Computed in": f"{hours:.1f} hours of one core; {_versions(cells)}",
+        "Computed in": f"{hours:.1f} hours, runs added up; {_versions(cells)}",
     }
 
 

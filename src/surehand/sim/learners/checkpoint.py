@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -29,7 +30,7 @@ class Config(Record):
 
     learner: Learner
     step: int
-    horizon: int
+    horizon: int = Field(ge=1)
     layout: str
     inputs: Inputs
     input_mean: list[float]

@@ -37,14 +37,14 @@ def read_recordings(
 ) -> Recordings:
     """Training and held-out frames with the columns that the learner needs.
 
-    Held out is the dataset `held_out` where one is named, else the last `fraction` of each task's episodes as
-    lerobot-train does; `episodes` keeps the first so many of the others. SurehandError for recordings of two robots.
+    Held out is the dataset `held_out` where one is named, else the last `fraction` of each instruction's episodes as
+    lerobot-train does, those alone excepted that nothing would be trained on like; `episodes` keeps the first so many
+    of the others. SurehandError for recordings of two robots.
     """
     folder = open_lerobot(dataset)
     body = _body(folder)
     if held_out is None:
-        split = lerobot_split(dict(zip(folder.episodes.tolist(), folder.episode_tasks, strict=True)), fraction)
-        other, kept, left = folder, split.train, split.held_out
+        other, (kept, left) = folder, _split(folder, fraction)
         if not left:
             raise SurehandError("nothing is held out; give --fraction above 0 or another recording with --held-out")
     else:
@@ -60,6 +60,15 @@ def read_recordings(
         layout=find_body(body).layout,
         identity=other.identity(),
     )
+
+
+def _split(folder: LeRobotFolder, fraction: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(training, held-out) episodes; an instruction that is told once is learned, not held out."""
+    told = dict(zip(folder.episodes.tolist(), folder.episode_tasks, strict=True))
+    split = lerobot_split(told, fraction)
+    trained = {told[episode] for episode in split.train}
+    left = tuple(episode for episode in split.held_out if told[episode] in trained)
+    return tuple(sorted(set(told) - set(left))), left
 
 
 def _body(folder: LeRobotFolder) -> str:

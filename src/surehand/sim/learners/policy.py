@@ -13,10 +13,10 @@ from surehand.frames import Samples, Space
 from surehand.layout import Layout
 from surehand.policies.protocol import Answer, Mechanism, Observation, PolicySpec
 from surehand.sim.learners.checkpoint import Config
-from surehand.sim.learners.nets import AnyNet, Batch
+from surehand.sim.learners.nets import AnyNet, Batch, threads
 
 # Rows of one forward pass. Matrix products of another size may differ in the last bit, so every pass has this many,
-# filled in with copies: an answer depends neither on the other rows nor on how many there are.
+# filled in with copies, and runs in one thread: an answer depends neither on the other rows nor on how many there are.
 BLOCK = 16
 MECHANISMS: dict[str, Mechanism] = {"flow": "noise", "token": "token-temperature"}
 SPACE = Space("robot", reference="absolute")
@@ -82,7 +82,7 @@ class LearnedPolicy:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Chunks (B, H, D) in robot units and embeddings (B, V) for input vectors (B, I) and pictures."""
         parts = []
-        with torch.inference_mode():
+        with threads(1), torch.inference_mode():
             for first in range(0, len(vector), block):
                 rows = np.minimum(np.arange(first, first + block), len(vector) - 1)
                 chunk, embedding = self.net.answer(self.batch(vector, images, rows))
@@ -102,7 +102,7 @@ class LearnedPolicy:
         if not self.spec.stochastic:
             chunk = self.answers(vector, images)[0]
             return Samples(chunk.repeat(k, 0), "deterministic")
-        with torch.inference_mode():
+        with threads(1), torch.inference_mode():
             batch = self.batch(vector, images, np.arange(len(vector))).repeat(k)
             drawn = self.net.draw(batch, rng, self.temperature)
         return Samples(

@@ -10,9 +10,8 @@ Learner = Literal["mlp", "act", "flow", "token", "pixels"]
 LEARNERS: tuple[Learner, ...] = get_args(Learner)
 
 # Found by trying: see docs/learners.md.
-BATCH: dict[str, int] = {"mlp": 256, "act": 64, "flow": 256, "token": 64, "pixels": 64}
-RATE: dict[str, float] = {"mlp": 1e-3, "act": 1e-3, "flow": 1e-3, "token": 1e-3, "pixels": 1e-3}
-STEPS: dict[str, int] = {"mlp": 6000, "act": 3000, "flow": 6000, "token": 3000, "pixels": 2000}
+BATCH: dict[Learner, int] = {"mlp": 256, "act": 64, "flow": 256, "token": 64, "pixels": 64}
+STEPS: dict[Learner, int] = {"mlp": 3000, "act": 2500, "flow": 3000, "token": 3000, "pixels": 2000}
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,11 @@ def training(
     horizon: int = 8,
     draws: int = 1,
 ) -> Training:
-    """A recipe with this learner's own batch, rate and, unless given, steps; checkpoints spaced by `schedule`."""
+    """A recipe with this learner's own batch and, unless given, steps; checkpoints spaced by `schedule`."""
     if learner not in LEARNERS:
         raise SurehandError(f"unknown learner {learner!r}; known: {', '.join(LEARNERS)}")
     steps = STEPS[learner] if steps is None else steps
-    return Training(learner, steps, schedule(steps, checkpoints), seed, horizon, BATCH[learner], RATE[learner], draws)
+    return Training(learner, steps, schedule(steps, checkpoints), seed, horizon, BATCH[learner], draws=draws)
 
 
 def schedule(steps: int, count: int) -> tuple[int, ...]:

@@ -2,13 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from surehand.formats.contract import package_version
 from surehand.formats.predictions import write_predictions
@@ -16,6 +14,7 @@ from surehand.frames import Actions, Predictions
 from surehand.layout import Layout
 from surehand.sim.learners.checkpoint import save_checkpoint
 from surehand.sim.learners.chunks import Chunks
+from surehand.sim.learners.nets import threads as limited
 from surehand.sim.learners.policy import SPACE, LearnedPolicy
 from surehand.sim.learners.run import RUN, CheckpointLoss, Run, fingerprint
 from surehand.sim.learners.settings import Training
@@ -56,7 +55,7 @@ def train(
     SurehandError or ShapeError for recordings that do not fit.
     """
     target = Path(out).absolute()
-    with _threads(threads):
+    with limited(threads):
         trainer = Trainer(recipe, recorded, held_out, layout)
         run = Run(
             surehand=package_version(),
@@ -149,14 +148,3 @@ def _predictions(policy: LearnedPolicy, chunks: Chunks, held_out: Actions, recip
         task=held_out.task,
         tasks=held_out.tasks,
     )
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Torch limited to this many threads for a while; another number may give other last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

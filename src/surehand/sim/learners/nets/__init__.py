@@ -1,5 +1,7 @@
 """The networks: what every learner's network answers, and how one is built from its sizes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +60,17 @@ class LearnerNet(nn.Module):
     def draw(self, batch: Batch, noise: np.random.Generator, temperature: float) -> Drawn:
         """The answer itself."""
         return Drawn(self.answer(batch)[0])  # type: ignore[operator]
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Torch limited to this many threads for a while; another number may give other last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def gaussian(noise: np.random.Generator, *shape: int) -> Tensor:
