@@ -60,9 +60,6 @@ def test_ray_gives_the_same() -> None:
         import sys; sys.path.insert(0, sys.argv[1])
         from surehand.exceptions import SurehandError
         from surehand.workers import run_jobs
-
-sys.path.insert(0, str(Path(__file__).parent))  # workers import it too
-from small_jobs import killed, recorded, refused, squared
         from small_jobs import killed, refused, squared
         assert list(run_jobs(squared, range(23), ray=True)) == [n * n for n in range(23)]
         for job, says in ((refused, "job 2 does not fit"), (killed, "worker process died")):

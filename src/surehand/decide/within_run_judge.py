@@ -142,7 +142,7 @@ def _compare(
     p = np.array([sign_flip(d, draws=draws, rng=np.random.default_rng(seed)) for d in differences])
     found = []
     for h, d, one, adjusted in zip(hypotheses, differences, p, holm(p), strict=True):
-        seen = estimate(mean_over_runs(d, level))
+        seen = estimate(mean_over_runs(d, level), most=2.0)
         verdict = _verdict(seen, float(adjusted), alpha, margin, len(hypotheses))
         found.append(Comparison(hypothesis=h, difference=seen, p=one, p_holm=adjusted, verdict=verdict))
     return found
@@ -157,9 +157,10 @@ def _verdict(seen: Estimate, p: float, alpha: float, margin: float, family: int)
     return NOTHING if -margin < seen.low and seen.high < margin else OPEN  # NaN limits: cannot tell
 
 
-def estimate(found: RunInterval) -> Estimate:
-    """A mean over runs as a record holds it."""
-    return Estimate(value=round(found.value, DIGITS), low=found.low, high=found.high, runs=found.runs)
+def estimate(found: RunInterval, most: float = 1.0) -> Estimate:
+    """A mean over runs as a record holds it; limits stay within ±most, as the quantity itself does."""
+    low, high = (float(np.clip(limit, -most, most)) for limit in (found.low, found.high))
+    return Estimate(value=round(found.value, DIGITS), low=low, high=high, runs=found.runs)
 
 
 def _sentence(title: str, rules: Sequence[RuleResult], comparisons: Sequence[Comparison]) -> str:

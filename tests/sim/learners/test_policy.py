@@ -146,6 +146,7 @@ def test_tokens_are_as_fine_as_their_bins(checkpoints: dict[str, Path], held_out
     assert ((net.values(net.tokens(values)) - values).abs() <= 0.501 * net.width).all()
 
 
+@pytest.mark.slow
 def test_flow_carries_noise_to_a_known_distribution(desk: Layout, tmp_path: Path) -> None:
     """Trained on actions drawn from a normal distribution, samples have that distribution (Kolmogorov–Smirnov)."""
     rng = np.random.default_rng(0)
@@ -156,8 +157,8 @@ def test_flow_carries_noise_to_a_known_distribution(desk: Layout, tmp_path: Path
         action=action, state=np.zeros((n, 6)), episode=np.arange(n), frame=np.zeros(n, np.int64),
         task=np.zeros(n, np.int64), tasks=("hover",), columns={ENVIRONMENT: np.zeros((n, 3))},
     )  # fmt: skip
-    recipe = Training("flow", 600, (600,), horizon=1, batch=128)
-    policy = load_policy(train(recipe, actions, actions.take(slice(50)), tmp_path / "run", layout=desk).checkpoint(600))
+    recipe = Training("flow", 800, (800,), horizon=1, batch=256)
+    policy = load_policy(train(recipe, actions, actions.take(slice(50)), tmp_path / "run", layout=desk).checkpoint(800))
     seen: Observation = {STATE: np.zeros(6), ENVIRONMENT: np.zeros(3), TASK: "hover"}
     drawn = policy.sample(seen, 500, np.random.default_rng(1)).actions[:, 0, 0]
     assert abs(drawn.mean() - 0.3) < 0.01 and abs(drawn.std() - 0.05) < 0.008
