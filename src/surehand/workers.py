@@ -2,12 +2,14 @@
 
 import os
 import signal
+import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 from surehand.exceptions import SurehandError
@@ -37,8 +39,42 @@ def run_jobs(
         yield from _in_pool(function, jobs, min(processes, len(jobs)))
 
 
+@contextmanager
+def only_one(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """No other process is let in while the block lasts; SurehandError where one is at work in this folder already.
+
+    The lock ends with its process, however that ends, and leaves no file behind.
+    """
+    handle = _locked(folder)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(folder: str | os.PathLike[str]) -> int | None:
+    """The open folder, locked; None where the system or the disk knows no locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise SurehandError(
+            f"another command is at work in {folder}; wait until it ends, or choose another folder"
+        ) from None
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
 def _in_pool(function: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> Generator[Result, None, None]:
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=begin_worker)
     waiting: deque[Future[Result]] = deque()
     rest = iter(jobs)
     try:
@@ -49,17 +85,27 @@ def _in_pool(function: Callable[[Job], Result], jobs: Sequence[Job], processes: 
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool:
-        raise _died() from None
+        raise worker_died() from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of the terminal; the first one decides what happens."""
+def begin_worker() -> None:
+    """Nothing; for a worker's start: the first process decides about Ctrl-C, which reaches all, and all end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _died() -> SurehandError:
+def _end_with_parent() -> None:
+    """Never returns; a worker whose parent was killed would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def worker_died() -> SurehandError:
+    """What to raise where a process of a pool ended by itself."""
     return SurehandError(
         "a worker process died (killed, or out of memory); use fewer processes and run the same command again"
     )
@@ -105,4 +151,4 @@ def _from_ray(ray: Any, reference: Any) -> Any:
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     except ray.exceptions.RayError:
-        raise _died() from None
+        raise worker_died() from None

@@ -1,4 +1,4 @@
-"""The generator lives in tools/, outside the package: its tests import it from there."""
+"""The scripts that make and summarise the demo lie in tools/, outside the package: its tests import them from there."""
 
 import sys
 from pathlib import Path

@@ -91,6 +91,14 @@ def test_the_same_seed_draws_the_same() -> None:
         np.testing.assert_array_equal(first, second)
 
 
+def test_pictures_are_as_large_as_the_inner_policy_wants() -> None:
+    class Looking(Noisy):
+        image_size = 64
+
+    assert Perturbed(Looking(), 0.1, np.ones(D)).image_size == BatchMoments(Looking(), 4).image_size == 64
+    assert Perturbed(Noisy(), 0.1, np.ones(D)).image_size == 0
+
+
 def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"shape \(3,\); the policy has 4"):
         Perturbed(Noisy(), 0.1, np.ones(3))

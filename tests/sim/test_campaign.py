@@ -233,11 +233,14 @@ def test_the_command_prints_a_table(
 ) -> None:
     out = str(tmp_path / "out")
     say = ["surehand", "sim", "rollout", "expert", "--task", "press", "--body", "desk", "--episodes", "2", "--out", out]
-    for extra, code in (["--processes", "1"], 0), (["--sigma", "0.1", "--native"], 2), (["--candidates", "3"], 2):
+    two_ways = (["--sigma", "0.1", "--native"], ["--sigma", "0.1", "--temperature", "1", "--batch-moments", "4"])
+    refused = *two_ways, ["--candidates", "3"], ["--native", "--candidates", "3", "--per-step"]
+    for extra, code in (["--processes", "1"], 0), *((options, 2) for options in refused):
         monkeypatch.setattr(sys, "argv", [*say, *extra])
         with pytest.raises(SystemExit) as stop:
             main()
         assert stop.value.code == code
     printed = capsys.readouterr()
     assert "1.00 (2/2)" in printed.out and "0.34–1.00" in printed.out
-    assert "candidates are drawn in one way" in printed.err and "give both --candidates and one of" in printed.err
+    assert printed.err.count("candidates are drawn in one way") == 2 and "give --sigma too" in printed.err
+    assert "give both --candidates and one of" in printed.err

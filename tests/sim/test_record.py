@@ -19,7 +19,7 @@ from surehand.sim import record as recording
 from surehand.sim.env import TaskEnv
 from surehand.sim.experts import expert
 from surehand.sim.follow import Variation
-from surehand.sim.record import SCENES_PER_SEED, Recipe, record
+from surehand.sim.record import SCENES_PER_SEED, SEEDS, Recipe, record
 
 PEER = Path(__file__).parents[1] / "peers" / "lerobot_peer.py"
 COLUMNS = (
@@ -124,7 +124,7 @@ def test_what_stands_in_the_way_is_refused_before_anything_is_recorded(tmp_path:
         record(Recipe(("press",), 1, "desk"), tmp_path / "set", progress=stop)
     with pytest.raises(FormatError, match="another recording"):
         record(Recipe(("press",), 1, "desk", seed=1), tmp_path / "set")
-    for bad in ({"episodes": 0}, {"seed": -1}, {"tasks": ()}, {"tasks": ("fold",)}, {"body": "hsr"}):
+    for bad in ({"episodes": 0}, {"seed": -1}, {"seed": SEEDS}, {"tasks": ()}, {"tasks": ("fold",)}, {"body": "hsr"}):
         with pytest.raises(SurehandError):
             Recipe(**{"tasks": ("press",), "episodes": 1, **bad})
 

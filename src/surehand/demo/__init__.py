@@ -5,5 +5,5 @@ from pathlib import Path
 
 
 def demo_folder() -> Path:
-    """The folder with `dataset/` (LeRobot v3.0), `predictions/*.parquet`, `robot.xml` and `outcomes.json`."""
+    """The folder with `dataset/` (LeRobot v3.0), `predictions/`, `trials.csv`, `rounds.parquet` and `robot.xml`."""
     return Path(str(files("surehand.demo") / "data"))

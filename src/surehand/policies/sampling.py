@@ -18,6 +18,11 @@ class _Around:
 
     policy: Policy
 
+    @property
+    def image_size(self) -> int:
+        """Edge of the pictures that the inner policy wants, 0 where it does not say."""
+        return getattr(self.policy, "image_size", 0)
+
     def infer(self, observation: Observation) -> Answer:
         """The inner policy's answer."""
         return self.policy.infer(observation)

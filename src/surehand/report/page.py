@@ -195,7 +195,7 @@ def _methods(record: ErrorsRecord) -> dict[str, str]:
         "Names": _names(errors_tables.labels(record)),
         "Layout": record.layout,
         "Why this layout": "; ".join(record.evidence),
-        "Notes": " ".join(m.notes),
+        "Notes": "; ".join(note.removesuffix(".") for note in m.notes),
     }
     return {k: v for k, v in listed.items() if v}
 

@@ -24,7 +24,7 @@ class Labels:
     diverged: np.ndarray  # (K,) bool; the numbers above mean nothing where True
 
 
-def look_ahead(env: TaskEnv, candidates: np.ndarray, execute: int, threads: int = 1) -> Labels:
+def look_ahead(env: TaskEnv, candidates: np.ndarray, execute: int) -> Labels:
     """What K candidates (K, H, D) would do from here; the environment does not move.
 
     A candidate that holds a number that is not finite is not tried: it counts as diverged.
@@ -32,7 +32,7 @@ def look_ahead(env: TaskEnv, candidates: np.ndarray, execute: int, threads: int 
     usable = np.isfinite(candidates).all(axis=(1, 2))
     left = env.task.steps - env.steps
     chunk = np.where(usable[:, None, None], candidates, 0.0)[:, :left].astype(np.float64)
-    branches = env.world.branch(chunk, threads)
+    branches = env.world.branch(chunk, threads=1)  # other processes have the other cores
     done = _success_at(env, branches)  # step of each branch's success, or past its end
     lasts = np.minimum(done + 1, chunk.shape[1])
     broken = _broken(env, chunk, branches.forces)

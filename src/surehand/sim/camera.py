@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,11 @@ class _Studio:
 
         self._mujoco = mujoco
         try:
-            self._opengl = _context_class()(model.vis.global_.offwidth, model.vis.global_.offheight)
-            self._opengl.make_current()
-            self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # glfw warns of what it then raises
+                self._opengl = _context_class()(model.vis.global_.offwidth, model.vis.global_.offheight)
+                self._opengl.make_current()
+                self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         except Exception as error:  # drivers fail in ways of their own: ImportError, EGLError, FatalError, ...
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise SurehandError(

@@ -2,17 +2,15 @@
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from surehand.exceptions import FormatError
 from surehand.formats.contract import package_version
 from surehand.formats.records import read_json, write_text
 from surehand.formats.rounds import RoundWriter, open_rounds, write_rounds
@@ -22,10 +20,11 @@ from surehand.policies.protocol import Policy
 from surehand.sim.campaign import EXPERT, Campaign, open_checkpoint, policy_names, versions_of
 from surehand.sim.episodes import Episode
 from surehand.sim.outcomes import to_rounds, to_trials
+from surehand.sim.parts import finish, new_whole, open_parts
 from surehand.sim.robot import body as find_body
 from surehand.sim.rollout import play, rollout_scenes
 from surehand.sim.summary import RolloutRecord, summarise
-from surehand.workers import run_jobs
+from surehand.workers import only_one, run_jobs
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,8 @@ def roll_out(
     interruption goes on from there. FormatError for a folder that holds files or parts of other rollouts.
     """
     target = Path(out).absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise FormatError(f"{target} exists and is not empty; choose a new folder")
     names = policy_names(campaign)
-    parts = _open_parts(target.parent / f".{target.name}.parts", campaign)
+    parts = open_parts(target, {**asdict(campaign), **versions_of(campaign)}, "other rollouts")
     jobs = [
         Job(campaign, policy, task, first, str(parts / f"{p:03d}-{task}-{first:06d}"))
         for p, policy in enumerate(campaign.policies)
@@ -70,13 +67,12 @@ def roll_out(
         for first in range(0, campaign.episodes, campaign.at_once)
     ]
     found: list[list[Episode]] = []
-    for episodes in run_jobs(_play_group, jobs, processes=processes, ray=ray):
-        found.append(episodes)
-        progress("rolling out", len(found) / len(jobs))
-    record = _write(parts / "whole", campaign, names, jobs, found)
-    shutil.rmtree(target, ignore_errors=True)  # an empty folder
-    os.replace(parts / "whole", target)
-    shutil.rmtree(parts)
+    with only_one(parts), closing(run_jobs(_play_group, jobs, processes=processes, ray=ray)) as finished:
+        for episodes in finished:
+            found.append(episodes)
+            progress("rolling out", len(found) / len(jobs))
+        record = _write(new_whole(parts), campaign, names, jobs, found)
+        finish(parts, target)
     return record
 
 
@@ -129,7 +125,6 @@ def _write(
     folder: Path, campaign: Campaign, names: dict[str, str], jobs: Sequence[Job], found: Sequence[list[Episode]]
 ) -> RolloutRecord:
     """The record; writes everything into a new folder."""
-    shutil.rmtree(folder, ignore_errors=True)
     trials, results = [], []
     for policy, name in names.items():
         mine = [(job, episodes) for job, episodes in zip(jobs, found, strict=True) if job.policy == policy]
@@ -160,17 +155,3 @@ def _all_rounds(jobs: Sequence[Job], campaign: Campaign) -> Iterator[Round]:
         before = campaign.tasks.index(job.task) * campaign.episodes
         for item in open_rounds(f"{job.part}.parquet"):
             yield replace(item, episode=item.episode + before)
-
-
-def _open_parts(folder: Path, campaign: Campaign) -> Path:
-    """The folder where finished groups wait, new or of an earlier run of the same campaign."""
-    wanted = json.dumps({**asdict(campaign), **versions_of(campaign)}, sort_keys=True)
-    note = folder / "campaign.json"
-    try:
-        if note.exists() and note.read_text(encoding="utf-8") != wanted:
-            raise FormatError(f"{folder} holds parts of other rollouts; remove it or choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(note, wanted)
-    except OSError as error:
-        raise FormatError(f"cannot write {folder}: {error.strerror}; choose a folder you may write to") from None
-    return folder

@@ -2,20 +2,20 @@
 
 import json
 import os
-import shutil
-import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from surehand.exceptions import FormatError, SurehandError
-from surehand.formats.contract import package_version
+from surehand.exceptions import SurehandError
+from surehand.formats.contract import package_version, replacing
 from surehand.formats.lerobot_write import write_lerobot
 from surehand.formats.records import write_text
 from surehand.frames import Actions
@@ -24,10 +24,13 @@ from surehand.sim.experts import expert
 from surehand.sim.follow import Variation
 from surehand.sim.model import CHANNELS, CONTROL_HZ
 from surehand.sim.observation import ENVIRONMENT, IMAGES
+from surehand.sim.parts import finish, new_whole, open_parts
 from surehand.sim.robot import body as find_body
 from surehand.sim.tasks import task as find_task
+from surehand.workers import begin_worker, only_one, worker_died
 
 SCENES_PER_SEED = 1_000_000  # recordings of different seeds share no scene
+SEEDS = 1000  # of recordings; the scenes that further ones would have are those of rollouts
 CAMERAS = ("head", "hand")
 MOST_PIXELS = 480
 MOST_FAILURES = 0.5  # of the attempts; beyond it something is wrong and recording stops
@@ -53,10 +56,10 @@ class Recipe:
             raise SurehandError(f"no camera {unknown[0]!r}; choose {' or '.join(CAMERAS)}")
         if not 16 <= self.image_size <= MOST_PIXELS:
             raise SurehandError(f"images of {self.image_size} pixels; choose from 16 to {MOST_PIXELS}")
-        if not self.tasks or self.episodes < 1 or self.seed < 0:
+        if not self.tasks or self.episodes < 1 or not 0 <= self.seed < SEEDS:
             raise SurehandError(
-                f"a recording needs a task, at least one episode and a seed from 0, got {self.episodes} episodes, "
-                f"seed {self.seed}"
+                f"a recording needs a task, at least one episode and a seed from 0 to {SEEDS - 1}, got "
+                f"{self.episodes} episodes, seed {self.seed}"
             )
 
     def attempt(self, number: int) -> tuple[str, int]:
@@ -89,21 +92,21 @@ def record(
     folder that holds files or parts of another recording, SurehandError where the expert keeps failing.
     """
     target = Path(out).absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise FormatError(f"{target} exists and is not empty; choose a new folder")
-    parts = _open_parts(target.parent / f".{target.name}.parts", recipe)
-    chosen, failed = _attempt_all(recipe, parts, processes, progress)
-    lengths: list[int] = []
-    progress("writing", 1.0)
-    write_lerobot(
-        target,
-        _episodes(recipe, chosen, lengths),
-        version=version,
-        robot_type=f"surehand_{recipe.body}",
-        fps=CONTROL_HZ,
-    )
-    write_text(target / "meta" / "sim.json", json.dumps(_provenance(recipe, chosen), indent=1) + "\n")
-    shutil.rmtree(parts)
+    parts = open_parts(target, _versions(recipe), "another recording")
+    with only_one(parts):
+        chosen, failed = _attempt_all(recipe, parts, processes, progress)
+        lengths: list[int] = []
+        progress("writing", 1.0)
+        whole = new_whole(parts)
+        write_lerobot(
+            whole,
+            _episodes(recipe, chosen, lengths),
+            version=version,
+            robot_type=f"surehand_{recipe.body}",
+            fps=CONTROL_HZ,
+        )
+        write_text(whole / "meta" / "sim.json", json.dumps(_provenance(recipe, chosen), indent=1) + "\n")
+        finish(parts, target)
     return Recorded(target, len(chosen), sum(lengths), failed)
 
 
@@ -171,7 +174,7 @@ def _outcomes(recipe: Recipe, parts: Path, processes: int) -> Generator[tuple[in
             path = parts / f"{number:06d}.npz"
             yield number, path, _attempt(recipe, number, path)
             number += 1
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
         waiting: list[Future[bool]] = []
         number = 0
@@ -181,26 +184,22 @@ def _outcomes(recipe: Recipe, parts: Path, processes: int) -> Generator[tuple[in
                 waiting.append(pool.submit(_attempt, recipe, ahead, parts / f"{ahead:06d}.npz"))
             yield number, parts / f"{number:06d}.npz", waiting[number].result()
             number += 1
+    except BrokenProcessPool:
+        raise worker_died() from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _attempt(recipe: Recipe, number: int, path: Path) -> bool:
     """Whether this attempt succeeds; its columns lie in the file, from now or from an earlier run."""
-    if not path.exists():
-        task, scene = recipe.attempt(number)
-        draft = path.with_suffix(f".{os.getpid()}")
-        with draft.open("wb") as file:
-            found = demonstrate(task, recipe.body, scene, recipe.variation, recipe.cameras, recipe.image_size)
-            np.savez(file, **found)  # type: ignore[arg-type]
-        os.replace(draft, path)
-    with np.load(path) as found:
-        return bool(found["success"][0])
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of the terminal; the first one decides what happens."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(OSError, ValueError, KeyError, BadZipFile), np.load(path) as earlier:
+        return bool(earlier["success"][0])
+    # Missing, or cut off when the power went: the scene gives the same again.
+    task, scene = recipe.attempt(number)
+    found = demonstrate(task, recipe.body, scene, recipe.variation, recipe.cameras, recipe.image_size)
+    with replacing(path, overwrite=True) as draft, draft.open("wb") as file:
+        np.savez(file, **found)  # type: ignore[arg-type]
+    return bool(found["success"][0])
 
 
 def _episodes(recipe: Recipe, chosen: Sequence[tuple[int, Path]], lengths: list[int]) -> Iterator[Actions]:
@@ -227,20 +226,6 @@ def _episodes(recipe: Recipe, chosen: Sequence[tuple[int, Path]], lengths: list[
             state_names=names,
             fps=float(CONTROL_HZ),
         )
-
-
-def _open_parts(folder: Path, recipe: Recipe) -> Path:
-    """The folder where finished episodes wait, new or of an earlier run of the same recipe."""
-    wanted = json.dumps(_versions(recipe), sort_keys=True)
-    note = folder / "recipe.json"
-    try:
-        if note.exists() and note.read_text(encoding="utf-8") != wanted:
-            raise FormatError(f"{folder} holds parts of another recording; remove it or choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(note, wanted)
-    except OSError as error:
-        raise FormatError(f"cannot write {folder}: {error.strerror}; choose a folder you may write to") from None
-    return folder
 
 
 def _versions(recipe: Recipe) -> dict[str, object]:

@@ -18,11 +18,11 @@ from surehand.sim.episodes import Decision, Draw, Episode
 from surehand.sim.experts import expert
 from surehand.sim.follow import Follower
 from surehand.sim.observation import ENVIRONMENT, IMAGES, STATE, observation
-from surehand.sim.record import SCENES_PER_SEED
+from surehand.sim.record import SCENES_PER_SEED, SEEDS
 from surehand.sim.robot import Body
 from surehand.sim.running import Run
 
-ROLLOUT_SCENES = 1_000_000_000  # the first scene of rollouts; recordings with seeds below 1000 stay before it
+ROLLOUT_SCENES = SEEDS * SCENES_PER_SEED  # the first scene of rollouts; recordings end before it
 IMAGE_SIZE = 96  # pixels, for policies with cameras that have no `image_size`
 
 

@@ -49,9 +49,11 @@ def rollout(
     from surehand.sim.campaign import Campaign
     from surehand.sim.campaign_run import roll_out
 
-    own = native or temperature is not None
-    if own + (sigma is not None) + (batch_moments is not None) > 1 and not (own and batch_moments is not None):
+    own = native or (temperature is not None and batch_moments is None)  # moments may be of samples at a temperature
+    if own + (sigma is not None) + (batch_moments is not None) > 1:
         raise SurehandError("candidates are drawn in one way: --native or --temperature, --sigma, or --batch-moments")
+    if per_step and sigma is None:
+        raise SurehandError("--per-step says how --sigma's noise is drawn; give --sigma too")
     generator = "perturbation" if sigma is not None else "native" if own else ""
     campaign = Campaign(
         policies=tuple(checkpoints),

@@ -13,7 +13,9 @@ from surehand.sim.ablate.cell import CellResult, Job, run_cell
 from surehand.sim.ablate.methods import methods_of
 from surehand.sim.ablate.plan import Cell, Plan, Series
 from surehand.sim.ablate.selectors import measured, run_of, voids
-from surehand.workers import run_jobs
+from surehand.workers import only_one, run_jobs
+
+PLAN = "plan.json"  # beside the runs: whose they are
 
 
 def run_missing(
@@ -29,14 +31,20 @@ def run_missing(
     Raises FormatError where the folder holds runs of another plan.
     """
     folder = Path(out).absolute()
-    kept = folder / "plan.json"
+    kept = folder / PLAN
     if kept.exists() and Plan.load(kept).hash() != plan.hash():
         raise FormatError(f"{kept} is another plan; choose another folder, a plan is not changed once it is run")
     read_cells(plan, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder):
+        return _run_missing(plan, folder, processes, ray, progress)
+
+
+def _run_missing(plan: Plan, folder: Path, processes: int, ray: bool, progress: Callable[[str, float], None]) -> int:
     jobs = [Job(plan, cell, folder) for cell in plan.cells()]
     missing = [job for job in jobs if not job.result.exists()]
     (folder / "cells").mkdir(parents=True, exist_ok=True)
-    plan.save(kept)
+    plan.save(folder / PLAN)
     progress("runs", 1 - len(missing) / len(jobs))
     with closing(run_jobs(run_cell, missing, processes=processes, ray=ray)) as finished:
         for done, name in enumerate(finished, start=1):

@@ -86,6 +86,11 @@ def load_checkpoint(folder: str | os.PathLike[str]) -> tuple[Config, AnyNet]:
         len(v) for v in (config.output_mean, config.output_std)
     ] != [dims] * 2:
         raise FormatError(f"{path / CONFIG}: means and scales do not fit the sizes beside them; train again")
+    if (
+        not all(np.isfinite(v).all() for v in vars(config.scales).values())
+        or not min(*config.input_std, *config.output_std) > 0
+    ):
+        raise FormatError(f"{path / CONFIG}: means must be finite and scales positive; train again")
     net.load_state_dict(_weights(path / WEIGHTS, net))
     return config, net.eval().requires_grad_(False)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surehand.exceptions import ShapeError, SurehandError
+from surehand.formats.lerobot_rows import first_not_finite
 from surehand.frames import Actions
 from surehand.policies.protocol import Observation
 from surehand.sim.observation import ENVIRONMENT, STATE, TASK
@@ -108,11 +109,14 @@ def make_chunks(recorded: Actions, inputs: Inputs, horizon: int) -> Chunks:
         parts.append(_column(recorded, ENVIRONMENT))
     told = np.array([inputs.instructions.index(t) if t in inputs.instructions else -1 for t in recorded.tasks])
     parts.append(told[recorded.task][:, None] == np.arange(len(inputs.instructions)))
+    vector = np.concatenate(parts, axis=1).astype(np.float32)
+    if bad := first_not_finite(vector, recorded.episode, recorded.frame):
+        raise SurehandError(f"observations of {bad}; leave the episode out, or record it again")
     n = len(recorded)
     last = _last_rows(recorded.episode)
     rows = np.arange(n)[:, None] + np.arange(horizon)  # (N, H)
     return Chunks(
-        vector=np.concatenate(parts, axis=1).astype(np.float32),
+        vector=vector,
         target=recorded.action[np.minimum(rows, last[:, None])].astype(np.float32),
         valid=rows <= last[:, None],
         images={key: _column(recorded, key) for key in inputs.cameras},

@@ -19,6 +19,7 @@ from surehand.sim.learners.policy import SPACE, LearnedPolicy
 from surehand.sim.learners.run import RUN, CheckpointLoss, Run, fingerprint
 from surehand.sim.learners.settings import Training
 from surehand.sim.learners.trainer import EVALUATED, Trainer
+from surehand.workers import only_one
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,8 @@ def train(
             held_out_frames=len(held_out),
             held_out_episodes=len(np.unique(held_out.episode)),
         ).open(target)
-        _go_on(trainer, run, held_out, target, progress)
+        with only_one(target):
+            _go_on(trainer, run, held_out, target, progress)
     return Trained(
         target,
         np.array([c.step for c in run.checkpoints]),
