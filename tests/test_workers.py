@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from surehand.exceptions import ShapeError, SurehandError
-from surehand.workers import run_jobs
+from surehand.workers import only_one, run_jobs
 
 sys.path.insert(0, str(Path(__file__).parent))  # workers import it too
 from small_jobs import killed, recorded, refused, squared
@@ -44,6 +45,43 @@ def test_a_worker_that_dies_is_one_line() -> None:
     with pytest.raises(SurehandError, match="worker process died") as error:
         list(run_jobs(killed, range(5), processes=2))
     assert "\n" not in str(error.value)
+
+
+def test_workers_end_with_the_program_that_was_killed(tmp_path: Path) -> None:
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from small_jobs import slept
+        from surehand.workers import run_jobs
+        if __name__ == "__main__":
+            list(run_jobs(slept, [{str(tmp_path)!r}] * 9, processes=2))
+    """
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(code))
+    started = subprocess.Popen([sys.executable, str(program)])
+    while not (workers := [int(path.stem) for path in tmp_path.glob("*.pid")]):
+        assert started.poll() is None
+        time.sleep(0.05)
+    started.kill()
+    started.wait()
+    for _ in range(200):
+        if not any(map(_runs, workers)):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"workers {workers} are still there")
+
+
+def _runs(process: int) -> bool:
+    """Whether it does; one that has ended may wait for its new parent to look."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
+    return state.stdout.strip()[:1] not in ("", "Z")
+
+
+def test_only_one_command_works_in_a_folder(tmp_path: Path) -> None:
+    with only_one(tmp_path), pytest.raises(SurehandError, match="another command is at work in"), only_one(tmp_path):
+        pass
+    with only_one(tmp_path):  # the first one ended
+        assert not list(tmp_path.iterdir())
 
 
 def test_without_ray_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,10 @@ def _locked(folder: str | os.PathLike[str]) -> int | None:
         import fcntl
     except ImportError:  # Windows
         return None
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:  # the other command has just ended and taken the folder along
+        raise SurehandError(f"another command has just finished in {folder}; look at its result") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

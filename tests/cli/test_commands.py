@@ -257,7 +257,10 @@ def _open_for_reader(fifo: Path) -> int | None:
         return None
 
 
-@pytest.mark.parametrize(("failure", "code"), [(OSError(28, "No space left on device"), 2), (Interrupted(), 130)])
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(OSError(28, "No space left on device"), 2), (MemoryError("8 TiB"), 2), (Interrupted(), 130)],
+)
 def test_a_report_is_written_whole_or_not_at_all(
     failure: BaseException,
     code: int,

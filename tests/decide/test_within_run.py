@@ -84,6 +84,16 @@ def test_holm_counts_every_comparison_of_the_judgement() -> None:
     assert together.p_holm == pytest.approx(3 * alone.p_holm)
 
 
+def test_rules_that_came_equally_close_are_all_named() -> None:
+    def closest(*best: str) -> str:
+        picks = {rule: [2, 1] if rule in best else [1, 2] for rule in ("std_arm", "std_total", "std_base", "robot_arm")}
+        return judge([run("a", [0.4, 0.9], **picks)], []).sentence
+
+    assert ". Closest of 4 rules: base (std units), 0." in closest("std_base")
+    assert ". Closest of 4 rules: arm (std units) and base (std units), 0." in closest("std_base", "std_arm")
+    assert ". Closest of 4 rules: arm (std units) and 3 others, 50." in closest()
+
+
 def test_regret_is_split_by_learner_and_size() -> None:
     runs = [
         Run(f"{learner}{size}", learner, size, 0, np.arange(2), np.array([0, 1.0]), np.array([1 - lost, 1.0]), values)

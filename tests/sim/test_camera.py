@@ -150,3 +150,11 @@ def test_without_opengl_one_line_says_what_to_do() -> None:
     shown = subprocess.run(call, capture_output=True, text=True, env=environment, check=False)
     assert shown.returncode == 2 and "cannot draw" in shown.stderr and "Traceback" not in shown.stderr
     assert not os.path.exists("nowhere")
+
+
+@pytest.mark.parametrize("value", ["nonsense", "glfw"])
+def test_another_opengl_that_is_not_there_is_one_line(value: str) -> None:
+    call = [sys.executable, "-m", "surehand", "sim", "film", "expert", "--task", "press", "--out", "nowhere/film.gif"]
+    environment = {name: set_to for name, set_to in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    shown = subprocess.run(call, capture_output=True, text=True, env=environment | {"MUJOCO_GL": value}, check=False)
+    assert shown.returncode == 2 and "cannot draw" in shown.stderr and len(shown.stderr.splitlines()) == 1

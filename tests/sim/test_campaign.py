@@ -150,10 +150,18 @@ def test_an_interruption_loses_no_finished_group(
 def test_parts_of_a_checkpoint_that_changed_are_not_used(
     checkpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = perturbed(checkpoints["mlp"])
-    monkeypatch.setattr(rolling, "run_jobs", lambda *a, **o: (_ for _ in ()).throw(Stop()))
+    plan, done = perturbed(checkpoints["mlp"]), []
+
+    def stops(group: rolling.Job) -> object:
+        if done:
+            raise Stop
+        done.append(group)
+        return play(group)
+
+    play = rolling._play_group
+    monkeypatch.setattr(rolling, "_play_group", stops)
     with pytest.raises(Stop):
-        roll_out(plan, tmp_path / "out")
+        roll_out(plan, tmp_path / "out", processes=1)
     monkeypatch.setattr(plans, "_digest", lambda folder: "other weights")
     with pytest.raises(FormatError, match="other rollouts"):
         roll_out(plan, tmp_path / "out")

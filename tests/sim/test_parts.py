@@ -24,6 +24,11 @@ def test_only_the_same_job_goes_on(tmp_path: Path) -> None:
     assert (parts / "piece").exists()
 
 
+def test_a_job_that_left_no_piece_is_in_nobodys_way(tmp_path: Path) -> None:
+    open_parts(tmp_path / "out", {"seed": 1}, "another job")
+    open_parts(tmp_path / "out", {"seed": 2}, "another job")
+
+
 def test_pieces_of_which_nobody_knows_are_not_taken(tmp_path: Path) -> None:
     stranger = tmp_path / ".out.parts" / "000000.npz"
     stranger.parent.mkdir()

@@ -85,6 +85,41 @@ def test_an_interrupted_recording_leaves_nothing_and_goes_on(tmp_path: Path, mon
     assert open_lerobot(out).identity() == whole
 
 
+def test_an_episode_that_was_cut_off_is_recorded_again(tmp_path: Path) -> None:
+    recipe, out = Recipe(("press",), 2, "desk"), tmp_path / "set"
+
+    def stop(what: str, share: float) -> None:
+        if what == "writing":
+            raise Stop
+
+    with pytest.raises(Stop):
+        record(recipe, out, progress=stop)
+    part = next((tmp_path / ".set.parts").glob("*.npz"))
+    part.write_bytes(part.read_bytes()[:1000])
+    whole = record(recipe, tmp_path / "whole")
+    assert open_lerobot(record(recipe, out).path).identity() == open_lerobot(whole.path).identity()
+
+
+def test_two_recordings_at_once_are_refused(tmp_path: Path) -> None:
+    recipe, out = Recipe(("press",), 1, "desk"), tmp_path / "set"
+
+    def again(what: str, share: float) -> None:
+        with pytest.raises(SurehandError, match="another command is at work"):
+            record(recipe, out)
+
+    assert record(recipe, out, progress=again).episodes == 1
+
+
+def test_a_worker_that_dies_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "begin_worker", _die)
+    with pytest.raises(SurehandError, match="worker process died"):
+        record(Recipe(("press",), 2, "desk"), tmp_path / "set", processes=2)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def test_two_processes_write_the_same_dataset(tmp_path: Path) -> None:
     recipe = Recipe(("press",), 4, "desk", seed=1)
     one, two = (open_lerobot(record(recipe, tmp_path / str(n), processes=n).path) for n in (1, 2))

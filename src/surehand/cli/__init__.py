@@ -33,6 +33,9 @@ def main() -> None:
     except BrokenPipeError:
         _drop_output()  # the reader of our output went away (| head)
         sys.exit(EXIT_FINDINGS)
+    except MemoryError as error:
+        reason = str(error) or "memory is full"
+        _stop(f"not enough memory: {reason}; ask for less at once, or use a larger machine", EXIT_BAD_INPUT)
     except OSError as error:
         _drop_output()
         where = f"{error.filename}: " if error.filename else "cannot write the output: "

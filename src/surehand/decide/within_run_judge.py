@@ -12,6 +12,7 @@ from surehand.measure.ranking import RunInterval, holm, kendall, mean_over_runs,
 
 FEWEST = 5  # runs behind a claim about a rule
 USUAL = ("robot/total", "std/total", "robot/arm", "std/arm", LAST, RANDOM)  # what the sentence names
+MOST_NAMED = 3  # rules in the sentence that came equally close
 DIGITS = 12  # of a regret: equal shares of successes are equal, however they were computed
 SUPPORTED, SMALL, REVERSED = "supported", "supported, but too small to matter", "reversed"
 NOTHING, OPEN, FEW = "no difference that matters", "cannot tell", "not enough runs"
@@ -175,8 +176,11 @@ def _sentence(title: str, rules: Sequence[RuleResult], comparisons: Sequence[Com
     said += f", at random {_points(by_name[RANDOM].regret)}"
     real = [r for r in rules if r.rule != RANDOM and r.regret.runs]
     if real:
-        least = min(real, key=lambda r: r.regret.value)
-        said += f". Closest of {len(real)} rules: {Selector.parse(least.rule)}, {_points(least.regret)}"
+        least = min((r.regret for r in real), key=lambda regret: regret.value)
+        closest = [str(Selector.parse(r.rule)) for r in real if r.regret.value == least.value]
+        if len(closest) > MOST_NAMED:
+            closest = [closest[0], f"{len(closest) - 1} others"]
+        said += f". Closest of {len(real)} rules: {' and '.join(closest)}, {_points(least)}"
     tested = [c for c in comparisons if c.verdict != FEW]
     if tested:
         held = sum(c.verdict in (SUPPORTED, SMALL) for c in tested)

@@ -53,8 +53,10 @@ class Perturbed(_Around):
         scale = np.asarray(self.scale, dtype=float)
         if scale.shape != (self.policy.spec.dims,):
             raise ShapeError(f"a scale of shape {scale.shape}; the policy has {self.policy.spec.dims} columns")
-        if not (np.isfinite(scale).all() and (scale >= 0).all() and 0 <= self.sigma < np.inf):
-            raise SurehandError(f"sigma {self.sigma} and scale {scale}: expected finite numbers of at least 0")
+        if not 0 <= self.sigma < np.inf:
+            raise SurehandError(f"sigma {self.sigma}: expected a finite number from 0")
+        if not (np.isfinite(scale).all() and (scale >= 0).all()):
+            raise SurehandError(f"scale {scale}: expected finite numbers from 0")
         object.__setattr__(self, "scale", scale)
 
     @property

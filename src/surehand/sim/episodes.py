@@ -16,9 +16,8 @@ Verifier = Callable[[Observation, Samples], np.ndarray]  # (K,) scores, the high
 class Draw:
     """How many candidates a decision has, drawn by the policy's `sample`, and whether each is tried in a branch.
 
-    0 candidates: the policy's own answer is the only one.
-
-    Every decision draws with a generator of its own, seeded by (`seed`, scene, step).
+    0 candidates: the policy's own answer is the only one. Every decision draws with a generator of its own, seeded by
+    (`seed`, scene, step).
     """
 
     candidates: int

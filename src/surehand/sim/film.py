@@ -63,10 +63,15 @@ def shoot(
     return Film(run.episode(), tuple(shots))
 
 
-def write_film(film: Film, out: Path) -> tuple[Path, Path]:
-    """(film, contact sheet): GIF or MP4 as the name ends, and a PNG of the same name; each whole or not at all."""
+def check_name(out: Path) -> None:
+    """Nothing, or FormatError: no film can be written under this name."""
     if out.suffix not in SUFFIXES:
         raise FormatError(f"cannot write a film to {out}; name a file that ends in {' or '.join(SUFFIXES)}")
+
+
+def write_film(film: Film, out: Path) -> tuple[Path, Path]:
+    """(film, contact sheet): GIF or MP4 as the name ends, and a PNG of the same name; each whole or not at all."""
+    check_name(out)
     title = f"{film.episode.instruction}, scene {film.episode.scene}"
     written = (write_gif if out.suffix == ".gif" else write_mp4)(film.shots, out, title)
     return written, write_sheet(film.shots, out.with_suffix(".png"), title)

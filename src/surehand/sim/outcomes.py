@@ -16,11 +16,11 @@ def initial_state(episode: Episode) -> str:
     return f"{episode.task} {episode.scene}"
 
 
-def to_trials(policy: str, episodes: Sequence[Episode], first: int = 0) -> list[Trial]:
-    """One trial per episode, numbered from `first` as in `to_rounds`; `block` is the task, `notes` what else happened."""
+def to_trials(policy: str, episodes: Sequence[Episode]) -> list[Trial]:
+    """One trial per episode, numbered from 0; `block` is the task, `notes` what else happened."""
     return [
         Trial(
-            trial=first + i,
+            trial=i,
             policy=policy,
             block=episode.task,
             object=episode.thing,

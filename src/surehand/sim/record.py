@@ -192,13 +192,13 @@ def _outcomes(recipe: Recipe, parts: Path, processes: int) -> Generator[tuple[in
 
 def _attempt(recipe: Recipe, number: int, path: Path) -> bool:
     """Whether this attempt succeeds; its columns lie in the file, from now or from an earlier run."""
-    with suppress(OSError, ValueError, KeyError, BadZipFile), np.load(path) as earlier:
+    with suppress(OSError, ValueError, KeyError, BadZipFile), path.open("rb") as file, np.load(file) as earlier:
         return bool(earlier["success"][0])
     # Missing, or cut off when the power went: the scene gives the same again.
     task, scene = recipe.attempt(number)
     found = demonstrate(task, recipe.body, scene, recipe.variation, recipe.cameras, recipe.image_size)
-    with replacing(path, overwrite=True) as draft, draft.open("wb") as file:
-        np.savez(file, **found)  # type: ignore[arg-type]
+    with replacing(path, overwrite=True) as draft, draft.open("wb") as whole:
+        np.savez(whole, **found)  # type: ignore[arg-type]
     return bool(found["success"][0])
 
 

@@ -199,6 +199,9 @@ def test_folders_that_are_no_checkpoint_are_refused(checkpoints: dict[str, Path]
         load_policy(broken("horizon", horizon=9))
     with pytest.raises(FormatError, match="means and scales do not fit"):
         load_policy(broken("means", output_mean=[0.0]))
+    for name, std in (("nan", float("nan")), ("still", 0.0)):
+        with pytest.raises(FormatError, match="scales positive"):
+            load_policy(broken(name, output_std=[std] * 6))
     with pytest.raises(FormatError, match="learner"):
         load_policy(broken("learner", learner="oracle"))
     with pytest.raises(FormatError, match="layout"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from surehand.exceptions import FormatError, SurehandError
@@ -149,6 +150,22 @@ def test_another_run_or_foreign_folder_is_refused(
         train(RECIPE, recorded, held_out, tmp_path / "other", layout=desk)
 
 
+def test_a_full_disk_is_one_line(
+    tmp_path: Path, recorded: Actions, held_out: Actions, desk: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tensors: object, path: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("surehand.sim.learners.checkpoint.save_file", full)
+        with pytest.raises(FormatError, match=r"cannot write .*No space left"):
+            train(RECIPE, recorded, held_out, tmp_path / "run", layout=desk)
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+    train(RECIPE, recorded, held_out, tmp_path / "run", layout=desk)  # goes on once there is room
+    train(RECIPE, recorded, held_out, tmp_path / "other", layout=desk)
+    assert files(tmp_path / "run") == files(tmp_path / "other")
+
+
 def test_a_damaged_state_is_refused(tmp_path: Path, recorded: Actions, held_out: Actions, desk: Layout) -> None:
     def stop(what: str, share: float) -> None:
         if share > 0.5:
@@ -177,6 +194,10 @@ def test_recordings_that_do_not_fit_are_refused(
     told = replace(held_out, tasks=tuple("fly" for _ in held_out.tasks))
     with pytest.raises(SurehandError, match="told 'fly'"):
         train(RECIPE, recorded, told, out, layout=desk)
+    seen = recorded.columns[ENVIRONMENT].copy()
+    seen[5, 2] = np.nan
+    with pytest.raises(SurehandError, match=r"observations of episode 0, frame 5, dimension 8: nan \(1 such"):
+        train(RECIPE, replace(recorded, columns={ENVIRONMENT: seen}), held_out, out, layout=desk)
     assert not out.exists()
 
 

@@ -14,7 +14,9 @@ def film(
     out: Annotated[Path, typer.Option("--out", "-o", help="FILE.gif or FILE.mp4; a contact sheet FILE.png beside it.")],
     body: Annotated[Body, typer.Option("--body", help="Robot: mobile (11 columns) or desk (6).")] = Body.mobile,
     seed: Annotated[int, typer.Option("--seed", help="The first scene of rollouts with this seed.")] = 0,
-    scene: Annotated[int | None, typer.Option("--scene", help="A scene by its number, in place of a seed.")] = None,
+    scene: Annotated[
+        int | None, typer.Option("--scene", help="A scene by its number, in place of a seed.", min=0)
+    ] = None,
     camera: Annotated[
         list[View] | None, typer.Option("--camera", help="Seen from where; repeat for several [default: side, hand].")
     ] = None,
@@ -22,10 +24,11 @@ def film(
     execute: Annotated[int, typer.Option("--execute", help="Steps of each chunk that are carried out.", min=1)] = 4,
 ) -> None:
     """Film one episode of a checkpoint or of the expert, with forces, as it would go in `surehand sim rollout`."""
-    from surehand.sim.film import shoot, write_film
+    from surehand.sim.film import check_name, shoot, write_film
     from surehand.sim.opening import open_policy
     from surehand.sim.rollout import rollout_scenes
 
+    check_name(out)
     policy = "expert" if checkpoint == "expert" else open_policy(checkpoint)
     number = rollout_scenes(seed, 1)[0] if scene is None else scene
     views = [view.value for view in camera or (View.side, View.hand)]

@@ -1,8 +1,10 @@
 """Checkpoints: weights as safetensors and config.json with everything else; a folder appears whole or not at all."""
 
+import errno
 import os
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +64,21 @@ def save_checkpoint(folder: Path, config: Config, net: AnyNet) -> None:
     draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         draft.mkdir(parents=True)
-        save_file({key: value.contiguous() for key, value in net.state_dict().items()}, draft / WEIGHTS)
+        save_tensors(net.state_dict(), draft / WEIGHTS)
         config.save(draft / CONFIG)
         os.replace(draft, folder)
     except OSError as error:
         raise FormatError(f"cannot write {folder}: {error.strerror}; choose a folder you may write to") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Nothing; writes them as safetensors. OSError where the disk refuses, as of any other file."""
+    try:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, path)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error).splitlines()[0]) from None
 
 
 def load_checkpoint(folder: str | os.PathLike[str]) -> tuple[Config, AnyNet]:

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from surehand.exceptions import FormatError, ShapeError, SurehandError
 from surehand.formats.contract import replacing
 from surehand.frames import Actions
 from surehand.layout import Layout
-from surehand.sim.learners.checkpoint import Config
+from surehand.sim.learners.checkpoint import Config, save_tensors
 from surehand.sim.learners.chunks import Chunks, find_inputs, find_scales, make_chunks
 from surehand.sim.learners.nets import AnyNet, build
 from surehand.sim.learners.policy import make_batch
@@ -79,7 +79,7 @@ class Trainer:
         for name, parameter in self.net.named_parameters():
             tensors |= {f"{key}/{name}": value for key, value in self.optimiser.state[parameter].items()}
         with replacing(path, overwrite=True) as draft:
-            save_file({key: value.contiguous() for key, value in tensors.items()}, draft)
+            save_tensors(tensors, draft)
 
     def restore(self, path: Path) -> None:
         """Nothing; goes back to what `save` wrote. FormatError where the file is damaged or of another network."""
