@@ -103,7 +103,7 @@ def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"shape \(3,\); the policy has 4"):
         Perturbed(Noisy(), 0.1, np.ones(3))
     for sigma, scale in ((-0.1, 1.0), (np.nan, 1.0), (0.1, np.inf), (0.1, -1.0)):
-        with pytest.raises(SurehandError, match="at least 0"):
+        with pytest.raises(SurehandError, match="finite number"):
             Perturbed(Noisy(), sigma, np.full(D, scale))
     with pytest.raises(SurehandError, match="no variance"):
         BatchMoments(Noisy(stochastic=False), 4)
