@@ -1,15 +1,18 @@
-"""Write what is generated: docs/cli.md from the commands' own help, and the table of robots in docs/layouts.md."""
+"""Write what is generated: docs/cli.md from the commands' help, tables of docs/layouts.md and docs/within-run.md."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from within_run_results import results
+
 from surehand.cli.app import app
 from surehand.robots import robots_table
 
 ROOT = Path(__file__).parents[1]
 MARKER = "<!-- below: surehand.robots.robots_table() -->"
+RESULTS = "<!-- below: tools/within_run_results.py -->"
 
 
 def command_names() -> list[str]:
@@ -48,9 +51,14 @@ def cli_reference() -> str:
 
 def main() -> None:
     (ROOT / "docs/cli.md").write_text(cli_reference(), encoding="utf-8")
-    layouts = ROOT / "docs/layouts.md"
-    above, marker, _ = layouts.read_text(encoding="utf-8").partition(MARKER)
-    layouts.write_text(f"{above}{marker}\n\n{robots_table()}\n", encoding="utf-8")
+    write_below(ROOT / "docs/layouts.md", MARKER, robots_table())
+    write_below(ROOT / "docs/within-run.md", RESULTS, results())
+
+
+def write_below(page: Path, marker: str, text: str) -> None:
+    """The page with `text` in place of all that stands below its marker."""
+    above, marker, _ = page.read_text(encoding="utf-8").partition(marker)
+    page.write_text(f"{above}{marker}\n\n{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
