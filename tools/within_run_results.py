@@ -57,4 +57,4 @@ def _number(estimate: Estimate) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")  # never −0.000
