@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from within_run_results import results
-
 from surehand.cli.app import app
 from surehand.robots import robots_table
 
@@ -50,6 +48,8 @@ def cli_reference() -> str:
 
 
 def main() -> None:
+    from within_run_results import results  # beside this file; it needs the simulator, the other tables do not
+
     (ROOT / "docs/cli.md").write_text(cli_reference(), encoding="utf-8")
     write_below(ROOT / "docs/layouts.md", MARKER, robots_table())
     write_below(ROOT / "docs/within-run.md", RESULTS, results())
