@@ -89,8 +89,6 @@ def _around(campaign: Campaign, policy: Policy) -> Policy:
 def _scale(policy: Policy) -> np.ndarray:
     """Standard deviation of the training actions (D,); 0 for a column that was held still."""
     found = getattr(policy, "action_std", None)
-    if found is None and hasattr(policy, "config"):  # surehand's learners divide a column held still by 1
-        found = [0.0 if std == 1.0 else std for std in getattr(policy.config, "output_std", [])] or None
     if found is None:
         raise SurehandError("this policy does not say how far its training actions spread; it cannot be perturbed")
     return np.asarray(found, dtype=float)

@@ -151,7 +151,7 @@ def _judge(job: Job, trained: Trained, at: int, errors: Table, tool: float) -> C
     kept = job.scratch / f"checkpoint-{step:06d}.json"
     if kept.exists():
         return CheckpointResult.model_validate(read_json(kept))
-    policy = load_policy(trained.path / "checkpoints" / f"{step:06d}")
+    policy = load_policy(trained.checkpoint(step))
     result = CheckpointResult(
         step=step,
         train_loss=float(trained.train_loss[at]),

@@ -13,6 +13,7 @@ from surehand.sim.observation import ENVIRONMENT, STATE, TASK
 
 LEAST_INPUT = 0.01  # rad, m: the smallest scale of an input, so that encoder noise stays small
 LEAST_OUTPUT = 1e-6  # a column that moves less was held still and is answered with its mean
+STILL = 1.0  # stands for the spread of such a column, which nothing is divided by
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,5 +156,5 @@ def find_scales(chunks: Chunks, instructions: int) -> Scales:
         input_mean=np.where(told, 0.0, mean).astype(np.float32),
         input_std=np.where(told, 1.0, np.maximum(std, LEAST_INPUT)).astype(np.float32),
         output_mean=actions.mean(0).astype(np.float32),
-        output_std=np.where(spread > LEAST_OUTPUT, spread, 1.0).astype(np.float32),
+        output_std=np.where(spread > LEAST_OUTPUT, spread, STILL).astype(np.float32),
     )

@@ -13,6 +13,7 @@ from surehand.frames import Samples, Space
 from surehand.layout import Layout
 from surehand.policies.protocol import Answer, Mechanism, Observation, PolicySpec
 from surehand.sim.learners.checkpoint import Config
+from surehand.sim.learners.chunks import STILL
 from surehand.sim.learners.nets import AnyNet, Batch, threads
 
 # Rows of one forward pass. Matrix products of another size may differ in the last bit, so every pass has this many,
@@ -44,6 +45,12 @@ class LearnedPolicy:
     def image_size(self) -> int:
         """Edge of the pictures it wants; 0 where it wants none."""
         return self.config.inputs.image_size
+
+    @property
+    def action_std(self) -> np.ndarray:
+        """Standard deviation of the training actions (D,), robot units; 0 for a column that was held still."""
+        spread = np.array(self.config.output_std)
+        return np.where(spread == STILL, 0.0, spread)
 
     @property
     def spec(self) -> PolicySpec:
