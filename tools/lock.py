@@ -10,7 +10,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TARGETS = {"base": ["."], "test": [".[sim,ray]", "-r", "requirements/test.in", "-r", "requirements/lerobot.in"]}
+TARGETS = {
+    "base": ["."],
+    "test": [".[sim,ray,video,remote,gr00t,onnx]", "-r", "requirements/test.in", "-r", "requirements/lerobot.in"],
+}
 
 
 def resolve(arguments: list[str]) -> list[str]:

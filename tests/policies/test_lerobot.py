@@ -80,7 +80,7 @@ def test_answers_are_lerobots_own_in_robot_units(answers: Path, name: str) -> No
     np.testing.assert_allclose(found["batch"], found["theirs"], atol=1e-5)
     np.testing.assert_allclose(found["again"], found["batch"], atol=1e-5)  # whoever else is asked about
     assert found["batch"].dtype == np.float32 and found["theirs"].mean() > 1.5
-    cameras = "head" if name == "act-images" else ""
+    cameras = "observation.images.head" if name == "act-images" else ""
     assert found["spec"].tolist() == ["4", "3", str(name == "diffusion"), "robot", cameras]
     assert found["image_size"] == (32 if name == "act-images" else 0)
     np.testing.assert_array_equal(found["std"], found["known"])
@@ -121,7 +121,11 @@ def test_the_specification_is_read_without_lerobot(tmp_path: Path) -> None:
     folder = locate(saved(tmp_path / "000100" / "pretrained_model", CONFIG).parent)
     spec = spec_of(read_config(folder), folder)
     assert (spec.horizon, spec.dims, spec.first_step, spec.stochastic) == (7, 3, 0, False)
-    assert spec.cameras == ("head",) and str(spec.space) == "robot"
+    assert (
+        spec.cameras == ("observation.images.head",)
+        and spec.inputs == ("observation.state",)
+        and str(spec.space) == "robot"
+    )
 
 
 def test_a_folder_that_is_no_checkpoint_says_what_to_name(tmp_path: Path) -> None:

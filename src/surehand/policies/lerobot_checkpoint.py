@@ -114,7 +114,8 @@ def spec_of(config: CheckpointConfig, folder: Path) -> PolicySpec:
         space=Space("robot"),
         stochastic=kind.generator != "deterministic",
         generator=kind.generator,
-        cameras=tuple(key.removeprefix(f"{IMAGES}.") for key in config.cameras),
+        cameras=config.cameras,
+        inputs=tuple(key for key in config.input_features if key not in config.cameras),
     )
 
 

@@ -1,4 +1,10 @@
-"""What a policy is to surehand: four methods and a specification."""
+"""What a policy is to surehand: four methods and a specification.
+
+An observation is a dict under the names of a LeRobot dataset: numbers ("observation.state" (S,)), pictures
+("observation.images.head" (h, w, 3) uint8, red first), the instruction ("task"). What comes out of a dataset also says
+where it stands ("episode_index", "frame_index"); a policy that looks at several observations in a row finds the earlier
+ones, oldest first, under "history".
+"""
 
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -17,8 +23,11 @@ Mechanism = Literal["deterministic", "perturbation", "batch-moments", "token-tem
 class PolicySpec:
     """What a policy says of itself before it is asked for anything.
 
-    `first_step` is the offset of chunk step 0 from the observation's frame (0 for most, negative for policies that
-    predict the past too); `generator` is how its K samples differ.
+    `horizon` and `dims` are 0 where it is not known before the first answer (a server, a function). `first_step` is
+    the offset of chunk step 0 from the observation's frame (0 for most, negative for policies that predict the past
+    too); `generator` is how its K samples differ, and `seeded` whether `rng` alone decides them (a server draws its
+    own). `cameras` and `inputs` are the observation keys of the pictures and numbers it reads, None for whatever there
+    is; `history` counts the observations in a row it looks at, the current one included.
     """
 
     horizon: int
@@ -27,7 +36,10 @@ class PolicySpec:
     first_step: int = 0
     stochastic: bool = False
     generator: Mechanism = "deterministic"
-    cameras: tuple[str, ...] = ()
+    cameras: tuple[str, ...] | None = ()
+    seeded: bool = True
+    inputs: tuple[str, ...] | None = None
+    history: int = 1
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 A policy that is stochastic itself needs none of them: its own `sample` is one. K candidates, H steps, D columns.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from surehand.exceptions import ShapeError, SurehandError
 from surehand.frames import Samples
+from surehand.policies.batches import sample_batch
 from surehand.policies.protocol import Answer, Observation, Policy, PolicySpec
 
 
@@ -66,7 +68,16 @@ class Perturbed(_Around):
 
     def sample(self, observation: Observation, k: int, rng: np.random.Generator) -> Samples:
         """K perturbed chunks (K, H, D) of one answer."""
-        chunk = np.asarray(self.policy.infer(observation)["actions"])
+        return self.sample_batch([observation], k, [rng])[0]
+
+    def sample_batch(
+        self, observations: Sequence[Observation], k: int, rngs: Sequence[np.random.Generator]
+    ) -> list[Samples]:
+        """K perturbed chunks (K, H, D) of each answer, the answers from one call."""
+        answers = self.policy.infer_batch(list(observations))
+        return [self._around(np.asarray(a["actions"]), k, rng) for a, rng in zip(answers, rngs, strict=True)]
+
+    def _around(self, chunk: np.ndarray, k: int, rng: np.random.Generator) -> Samples:
         steps = 1 if self.per == "chunk" else len(chunk)
         offset = self.sigma * self.scale * rng.standard_normal((k, steps, chunk.shape[1]))
         actions = (chunk + offset).astype(np.float32)
@@ -102,7 +113,17 @@ class BatchMoments(_Around):
 
     def sample(self, observation: Observation, k: int, rng: np.random.Generator) -> Samples:
         """K draws (K, H, D) from the moments of n₀ samples."""
-        drawn = self.policy.sample(observation, self.n0, rng).actions.astype(np.float64)  # (n0, H, D)
+        return self.sample_batch([observation], k, [rng])[0]
+
+    def sample_batch(
+        self, observations: Sequence[Observation], k: int, rngs: Sequence[np.random.Generator]
+    ) -> list[Samples]:
+        """K draws (K, H, D) for each observation, from the moments of its own n₀ samples."""
+        inner = sample_batch(self.policy, observations, self.n0, rngs)
+        return [self._from_moments(samples.actions, k, rng) for samples, rng in zip(inner, rngs, strict=True)]
+
+    def _from_moments(self, found: np.ndarray, k: int, rng: np.random.Generator) -> Samples:
+        drawn = found.astype(np.float64)  # (n0, H, D)
         mean, deviation = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
         actions = mean + deviation * rng.standard_normal((k, *mean.shape))
         for column in self.grippers:

@@ -101,7 +101,7 @@ class _Player:
 
     def ask(self, group: Sequence[Run]) -> list[Answer]:
         """One answer per run of the group; finished ones and empty places are asked about too, never used."""
-        cameras = tuple(name.removeprefix(IMAGES) for name in self.policy.spec.cameras)
+        cameras = tuple(name.removeprefix(IMAGES) for name in self.policy.spec.cameras or ())
         size = getattr(self.policy, "image_size", 0) or IMAGE_SIZE
         for run in group:
             if run.running:
