@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,18 @@ from surehand.formats.parquet import read_table
 from surehand.formats.records import read_json
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
+VIDEO_COLUMNS = ("chunk_index", "file_index", "from_timestamp", "to_timestamp")
 MISSING_TASKS = 10_000  # gaps that a task table may have, after episodes were deleted
+
+
+@dataclass(frozen=True)
+class VideoPart:
+    """Where v3.0 metadata says that an episode lies in a camera's videos; None where it says nothing."""
+
+    chunk: int | None
+    file: int | None
+    begin: float | None  # seconds into the file
+    end: float | None
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,7 @@ class EpisodeRow:
     length: int
     tasks: tuple[str, ...]
     path: Path
+    videos: Mapping[str, VideoPart] = field(default_factory=dict, hash=False)  # by camera, of v3.0 alone
 
 
 def read_info(root: Path) -> dict[str, Any]:
@@ -134,7 +146,7 @@ def _episodes_v2(root: Path, info: Mapping[str, Any]) -> list[EpisodeRow]:
             index, length = int(row["episode_index"]), int(row["length"])
         except (KeyError, TypeError, ValueError, OverflowError):
             raise FormatError(f"{place}: expected episode_index and length, found {row}") from None
-        path = _fill(root, template, episode_chunk=index // chunk, episode_index=index)
+        path = fill(root, "data_path", template, episode_chunk=index // chunk, episode_index=index)
         rows.append(EpisodeRow(index, length, _texts(row.get("tasks")), path))
     return rows
 
@@ -145,27 +157,43 @@ def _episodes_v3(root: Path, info: Mapping[str, Any]) -> list[EpisodeRow]:
         raise FormatError(f"{root}/meta/episodes holds no Parquet file; the dataset is incomplete, download it again")
     rows = []
     wanted = ("episode_index", "length", "data/chunk_index", "data/file_index")
+    cameras = [key for key, feature in info["features"].items() if feature.get("dtype") == "video"]
+    parts = [f"videos/{camera}/{name}" for camera in cameras for name in VIDEO_COLUMNS]
     for path in paths:
-        table = read_table(path, required=wanted, optional=("tasks",))
+        table = read_table(path, required=wanted, optional=("tasks", *parts))
         tasks = table["tasks"].to_pylist() if "tasks" in table.column_names else [()] * len(table)
         numbers = [table[name].to_pylist() for name in wanted]
-        for *integers, texts in zip(*numbers, tasks, strict=True):
+        videos = _videos(table, cameras)
+        for place, (*integers, texts) in enumerate(zip(*numbers, tasks, strict=True)):
             if None in integers:
                 raise FormatError(f"{path}: a row lacks one of {', '.join(wanted)}: {integers}")
             index, length, chunk, file = integers
-            data = _fill(root, info.get("data_path"), chunk_index=chunk, file_index=file)
-            rows.append(EpisodeRow(index, length, _texts(texts), data))
+            data = fill(root, "data_path", info.get("data_path"), chunk_index=chunk, file_index=file)
+            seen = {camera: found[place] for camera, found in videos.items()}
+            rows.append(EpisodeRow(index, length, _texts(texts), data, seen))
     return rows
 
 
-def _fill(root: Path, template: Any, **numbers: int) -> Path:
+def _videos(table: Any, cameras: Sequence[str]) -> dict[str, list[VideoPart]]:
+    """Per camera the part of each row of a table of episodes."""
+    nothing = [None] * len(table)
+    found = {}
+    for camera in cameras:
+        names = [f"videos/{camera}/{name}" for name in VIDEO_COLUMNS]
+        columns = [table[name].to_pylist() if name in table.column_names else nothing for name in names]
+        found[camera] = [VideoPart(*values) for values in zip(*columns, strict=True)]
+    return found
+
+
+def fill(root: Path, field_name: str, template: Any, **values: int | str) -> Path:
+    """The path that a template of info.json names; FormatError where it is none of these values."""
     try:
         if not isinstance(template, str):
             raise ValueError(template)
-        return root / template.format(**numbers)
-    except (KeyError, IndexError, ValueError, AttributeError):
+        return root / template.format(**values)
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError):
         raise FormatError(
-            f"{root}/meta/info.json: data_path {template!r} is no template of {', '.join(numbers)}; correct it"
+            f"{root}/meta/info.json: {field_name} {template!r} is no template of {', '.join(values)}; correct it"
         ) from None
 
 

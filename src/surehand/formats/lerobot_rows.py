@@ -54,6 +54,20 @@ class EpisodeReader:
         names = ordered[0].schema.names if ordered else []
         return {name: self._join(ordered, name, where) for name in self.columns if name in names}
 
+    def read_images(self, row: EpisodeRow, name: str, frames: np.ndarray) -> np.ndarray:
+        """The images of these ascending frames (n,) of one episode, (n, h, w, 3) uint8; no others are decoded.
+
+        Errors as `read`; FormatError where the files have no such column.
+        """
+        place = self._place(row.path, row)  # opens the file
+        where = _Where([row])
+        columns, done = [], 0
+        for batch in self._open(row.path).read(*place):
+            inside = frames[(frames >= done) & (frames < done + len(batch))] - done
+            columns.append(_column(batch, name, where, done).take(inside))
+            done += len(batch)
+        return decode_images(columns, self.images[name], f"column {name!r}", lambda i: where(int(frames[i])))
+
     def _join(self, batches: Sequence["pa.RecordBatch"], name: str, where: "_Where") -> np.ndarray:
         if name not in self.images:
             return _join(batches, name, where)
