@@ -9,7 +9,7 @@ def declare_torchvision_operators() -> None:
     """Declares the two operators that torchvision looks up while it is imported; call it before lerobot is imported."""
     import torch
 
-    if _LIBRARY or hasattr(torch.ops.torchvision, "nms"):
+    if _LIBRARY or torch.version.cuda:  # beside a torch for CUDA the wheel finds what it is linked to
         return
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):

@@ -1,27 +1,24 @@
 """A LeRobot checkpoint as a policy: loaded, fed and undone by lerobot's own code, answering in robot units."""
 
 import os
+from collections import deque
 from collections.abc import Sequence
-from contextlib import nullcontext, redirect_stdout
-from io import StringIO
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from surehand.exceptions import FormatError, ShapeError, SpaceError, SurehandError
+from surehand.exceptions import ShapeError, SurehandError
 from surehand.frames import Samples
-from surehand.policies.lerobot_checkpoint import (
-    ACTION,
-    IMAGES,
-    KINDS,
-    CheckpointConfig,
-    locate,
-    read_config,
-    spec_of,
-    step_name,
-)
+from surehand.policies.lerobot_checkpoint import locate, read_checkpoint, step_name
+from surehand.policies.lerobot_inputs import Inputs, rows_of, timeline
+from surehand.policies.lerobot_kinds import KINDS, first_step, spec_of
+from surehand.policies.lerobot_loading import load
+from surehand.policies.lerobot_running import Runner
 from surehand.policies.protocol import Answer, Observation
+
+MOST_ROWS = 64  # of one forward pass, where a caller asks for many draws of each observation
+FIXED = 0  # the seed of the one noise with which `infer` answers
 
 
 class LeRobotPolicy:
@@ -29,32 +26,45 @@ class LeRobotPolicy:
 
     `folder` is a `pretrained_model` folder or the checkpoint above it. Observations go under the dataset's own names,
     images as (height, width, 3) uint8. Runs on the device that the checkpoint names, where there is one.
-    `infer` of a stochastic policy is the draw of one fixed noise, the same for every observation.
+
+    `infer` of a stochastic policy is the draw of one fixed noise, the same for every observation; `sample` draws from
+    the generator that it is given. A row's noise is its own, so that an answer does not depend on the others of its
+    batch beyond rounding (1e-5 relative in float32; a language model in bfloat16 rounds at its third digit).
+
+    A policy that looks at several observations in a row finds the earlier ones under "history"; one observation
+    without it is the next of an episode, and those it was asked about since `reset` are remembered.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        """Raises FormatError for what is no such checkpoint, SpaceError where its action statistics are missing."""
-        self.folder = locate(Path(folder))
-        config = read_config(self.folder)
-        self.spec = spec_of(config, self.folder)
-        self.name = f"{config.type} {step_name(self.folder)}"
-        self._queued = KINDS[config.type].queued
-        self._inputs = {key: feature.shape for key, feature in config.input_features.items()}
-        self._visual = config.cameras
-        self._policy, self._before, self._after = _load(self.folder)
-        _need_statistics(config, self._before, self._after, self.folder)
+    def __init__(self, folder: str | os.PathLike[str], vlm: str | None = None) -> None:
+        """Raises FormatError for what is no such checkpoint, SpaceError where its action statistics are missing.
 
-    @property
-    def image_size(self) -> int:
-        """Edge of the square pictures it was trained on; 0 where it wants none."""
-        return self._inputs[self._visual[0]][-1] if self._visual else 0
+        `vlm` is the folder of the vision-language model that it names, where that is not to be had under its name.
+        """
+        self.folder = locate(Path(folder))
+        checkpoint = read_checkpoint(self.folder)
+        config = checkpoint.config
+        loaded = load(checkpoint, vlm)
+        self._deltas = loaded.config.action_delta_indices or ()
+        observed = loaded.config.observation_delta_indices or ()
+        self.spec = spec_of(config, self.folder, self._deltas, observed, checkpoint.renamed)
+        self.name = f"{config.type} {step_name(self.folder)}"
+        self.action_names = config.action_names
+        # The edge of the pictures it was trained on, 0 where it wants none.
+        self.image_size = config.inputs[config.cameras[0]].shape[-1] if config.cameras else 0
+        self._known = config.type in KINDS
+        self._inputs = Inputs(checkpoint, loaded.told)
+        self._runner = Runner(loaded, self.folder, config.cameras, self.spec.stochastic)
+        self._memory: deque[Observation] = deque(maxlen=self.spec.history)
+        if self.spec.history > 1 and not self._runner.queues:
+            raise ShapeError(
+                f"{self.folder}: a {config.type} policy looks at {self.spec.history} observations in a row without "
+                "queues that surehand could fill; train it with --policy.n_obs_steps=1"
+            )
 
     @property
     def action_std(self) -> np.ndarray | None:
         """Standard deviation of the training actions (D,) in robot units, None where the checkpoint holds none."""
-        known: list[Any] = [getattr(step, "stats", None) or {} for step in self._after.steps]
-        found = [stats[ACTION]["std"] for stats in known if "std" in stats.get(ACTION, {})]
-        return np.asarray(found[0], float) if found else None
+        return self._runner.action_std
 
     def infer(self, observation: Observation) -> Answer:
         """{"actions": (H, D) float32} for one observation."""
@@ -62,114 +72,78 @@ class LeRobotPolicy:
 
     def infer_batch(self, observations: list[Observation]) -> list[Answer]:
         """One answer per observation from one forward pass; ShapeError for a missing or misshapen input."""
-        if not observations:
-            return []
-        noise: Any = nullcontext()
-        if self.spec.stochastic:
-            from surehand.policies.same_noise import seeded
-
-            noise = seeded(0, same_rows=len(observations))
-        with noise:
-            return [{"actions": chunk} for chunk in self._chunks(self._batch(observations))]
+        seeds = np.full((len(observations), 1), FIXED, np.uint64)
+        return [{"actions": chunks[0]} for chunks in self._ask(observations, seeds)]
 
     def sample(self, observation: Observation, k: int, rng: np.random.Generator) -> Samples:
         """K chunks (K, H, D): K draws of the policy's noise, or K times the one answer of a deterministic policy."""
-        if not self.spec.stochastic:
-            return Samples(np.repeat(self.infer(observation)["actions"][None], k, axis=0), "deterministic")
-        from surehand.policies.same_noise import seeded
+        return self.sample_batch([observation], k, [rng])[0]
 
-        seed = int(rng.integers(2**63))
-        with seeded(seed):
-            chunks = self._chunks(self._batch([observation] * k))
-        return Samples(chunks, self.spec.generator, seed=seed)
+    def sample_batch(
+        self, observations: Sequence[Observation], k: int, rngs: Sequence[np.random.Generator]
+    ) -> list[Samples]:
+        """K chunks (K, H, D) per observation, each from its own generator: whoever else is asked about, the same."""
+        if not self.spec.stochastic:
+            answers = self.infer_batch(list(observations))
+            return [Samples(np.repeat(each["actions"][None], k, axis=0), "deterministic") for each in answers]
+        seeds = [int(rng.integers(2**63)) for rng in rngs]
+        # Of more draws with one seed, the first are those of fewer.
+        noises = [np.random.SeedSequence(seed).generate_state(k, np.uint64) for seed in seeds]
+        found = self._ask(observations, np.stack(noises) if noises else np.empty((0, k), np.uint64))
+        return [Samples(chunks, self.spec.generator, seed=seed) for chunks, seed in zip(found, seeds, strict=True)]
 
     def reset(self) -> None:
         """Forget the episode so far."""
-        self._policy.reset()
+        self._memory.clear()
+        self._runner.reset()
 
-    def _batch(self, observations: Sequence[Observation]) -> dict[str, Any]:
-        """The observations as lerobot's data loader would give them: tensors (B, ...), images (B, 3, h, w) in 0..1."""
-        import torch
+    def _ask(self, observations: Sequence[Observation], seeds: np.ndarray) -> np.ndarray:
+        """(N, K, H, D) float32 for N observations and their seeds (N, K), in as few passes as memory allows."""
+        n, k = seeds.shape
+        if not n * k:
+            return np.empty((n, k, self.spec.horizon, self.spec.dims), np.float32)
+        lines = self._lines(observations)
+        most = max(MOST_ROWS, n)
+        found = []
+        for start in range(0, n * k, most):
+            rows = np.arange(start, min(start + most, n * k)) // k  # the observation of each row
+            asked = range(rows[0], rows[-1] + 1)
+            moments = [self._inputs.batch([lines[i][t] for i in asked]) for t in range(self.spec.history)]
+            # Repeated before the pre-processor: the post-processor of relative actions reads the state it saw last.
+            repeated = [rows_of(batch, rows - rows[0]) for batch in moments]
+            found.append(
+                self._checked(self._runner.drawn(repeated, seeds.reshape(-1)[start : start + most]), len(rows))
+            )
+        return np.concatenate(found).reshape(n, k, self.spec.horizon, self.spec.dims)
 
-        batch: dict[str, Any] = {}
-        for key, shape in self._inputs.items():
-            values = [_value(observation, key, shape, key in self._visual) for observation in observations]
-            batch[key] = torch.from_numpy(np.stack(values))
-        if all("task" in observation for observation in observations):
-            batch["task"] = [str(observation["task"]) for observation in observations]
-        return batch
-
-    def _chunks(self, batch: dict[str, Any]) -> np.ndarray:
-        """(B, H, D) float32 in robot units: pre-processor, policy and post-processor, one after the other."""
-        import torch
-
-        rows = len(next(iter(batch.values())))
-        with torch.no_grad():
-            ready = self._before(batch)
-            if self._queued:
-                ready = self._queue(ready)
-            found = self._after(self._policy.predict_action_chunk(ready))
+    def _checked(self, found: np.ndarray, rows: int) -> np.ndarray:
+        """The chunks (B, H, D), finite; a type that is not known says with its first answer how long they are."""
         wanted = (rows, self.spec.horizon, self.spec.dims)
-        if tuple(found.shape) != wanted:
-            raise ShapeError(f"{self.folder}: the policy answered {tuple(found.shape)}, its config promises {wanted}")
-        return np.asarray(found.detach().cpu().numpy(), np.float32)
+        if not self._known and found.ndim == 3 and found.shape[1] and (len(found), found.shape[2]) == (rows, wanted[2]):
+            start = first_step(self._deltas, found.shape[1], self.folder / "config.json")
+            self.spec = replace(self.spec, horizon=found.shape[1], first_step=start)
+        elif found.shape != wanted:
+            raise ShapeError(f"{self.folder}: the policy answered {found.shape}, its config promises {wanted}")
+        if not np.isfinite(found).all():
+            raise SurehandError(
+                f"{self.folder}: the policy answered numbers that are not finite; its weights are damaged, or its "
+                "training diverged"
+            )
+        return found
 
-    def _queue(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """The batch once its observations lie in the queues from which lerobot's diffusion policy reads them."""
-        import torch
-        from lerobot.policies.utils import populate_queues
-
-        ready = {key: value for key, value in batch.items() if key != ACTION}
-        if self._visual:
-            ready[IMAGES] = torch.stack([batch[key] for key in self._visual], dim=-4)
-        self._policy.reset()
-        self._policy._queues = populate_queues(self._policy._queues, ready)
-        return ready
-
-
-def _load(folder: Path) -> tuple[Any, Any, Any]:
-    """Policy, pre-processor and post-processor, by lerobot; every weight must be there."""
-    try:
-        from lerobot.configs.policies import PreTrainedConfig
-        from lerobot.policies.factory import get_policy_class, make_pre_post_processors
-    except (ImportError, RuntimeError) as error:
-        raise SurehandError(f"lerobot cannot be imported ({error}); pip install 'surehand[lerobot]'") from None
-    try:
-        config = PreTrainedConfig.from_pretrained(folder, local_files_only=True)
-        if getattr(config, "pretrained_backbone_weights", None):
-            config.pretrained_backbone_weights = None  # else it downloads weights that the checkpoint's replace
-        with redirect_stdout(StringIO()):  # it prints that it loads
-            policy = get_policy_class(config.type).from_pretrained(folder, config=config, strict=True)
-        device = {"device_processor": {"device": config.device}}
-        before, after = make_pre_post_processors(config, str(folder), preprocessor_overrides=device)
-    except Exception as error:  # whatever lerobot, draccus or safetensors raise: the checkpoint does not load
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise FormatError(f"{folder}: lerobot cannot load it ({reason[0]}); copy or save it again") from None
-    return policy, before, after
-
-
-def _need_statistics(config: CheckpointConfig, before: Any, after: Any, folder: Path) -> None:
-    """Nothing, or SpaceError: lerobot passes a feature without statistics through, in whatever units it is."""
-    for pipeline, features in ((before, config.input_features), (after, config.output_features)):
-        known = {key for step in pipeline.steps for key in getattr(step, "stats", None) or {}}
-        for key, feature in features.items():
-            mode = config.normalization_mapping.get(feature.type, "IDENTITY")
-            if mode != "IDENTITY" and key not in known:
-                raise SpaceError(
-                    f"{folder}: {key} was trained as {mode}, but its statistics are not with the processors; "
-                    "save the checkpoint again with its dataset's statistics"
-                )
-
-
-def _value(observation: Observation, key: str, shape: tuple[int, ...], visual: bool) -> np.ndarray:
-    """One input of one observation, float32 in the config's shape; ShapeError where it is absent or another shape."""
-    if key not in observation:
-        raise ShapeError(f"the policy needs {key} {shape}; the observation holds {', '.join(sorted(observation))}")
-    found = np.asarray(observation[key])
-    if visual:
-        if found.dtype != np.uint8 or found.ndim != 3:
-            raise ShapeError(f"{key}: expected an image (height, width, 3) of uint8, got {found.shape} {found.dtype}")
-        found = found.transpose(2, 0, 1) / np.float32(255)
-    if found.shape != shape:
-        raise ShapeError(f"{key}: the policy was trained on {shape}, the observation holds {found.shape}")
-    return np.ascontiguousarray(found, np.float32)
+    def _lines(self, observations: Sequence[Observation]) -> list[list[Observation]]:
+        """Each observation after its earlier ones, spec.history in all; ShapeError where a batch does not have them."""
+        length = self.spec.history
+        if length == 1:
+            return [[observation] for observation in observations]
+        if len(observations) == 1 and "history" not in observations[0]:
+            observation = observations[0]
+            if not (self._memory and self._inputs.same(observation, self._memory[-1])):
+                self._memory.append(observation)
+            return [timeline(self._memory[-1], list(self._memory)[:-1], length)]
+        if not all("history" in observation for observation in observations):
+            raise ShapeError(
+                f"the policy looks at {length} observations in a row; in a batch each needs its earlier ones under "
+                '"history"'
+            )
+        return [timeline(observation, observation["history"], length) for observation in observations]

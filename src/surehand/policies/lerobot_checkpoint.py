@@ -7,29 +7,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from surehand.exceptions import FormatError
-from surehand.frames import Space
-from surehand.policies.protocol import Mechanism, PolicySpec
 
 ACTION = "action"
-IMAGES = "observation.images"
+WEIGHTS = "model.safetensors"
 PROCESSORS = ("policy_preprocessor.json", "policy_postprocessor.json")
+OLD_STATISTICS = ("normalize_inputs.", "normalize_targets.", "unnormalize_outputs.")
+EMPTY_CAMERA = ".empty_camera_"  # lerobot fills these pictures itself
 
 Read = TypeVar("Read", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What surehand must know of a LeRobot policy type."""
-
-    horizon: str  # the config's field with the length of a predicted chunk
-    generator: Mechanism
-    queued: bool = False  # whether it reads its observations from queues instead of the batch
-
-
-KINDS = {
-    "act": Kind("chunk_size", "deterministic"),
-    "diffusion": Kind("n_action_steps", "noise", queued=True),
-}
 
 
 class Feature(BaseModel):
@@ -50,12 +35,38 @@ class CheckpointConfig(BaseModel):
     normalization_mapping: dict[str, str] = {}
     n_obs_steps: PositiveInt = 1
     chunk_size: PositiveInt | None = None
+    action_chunk_size: PositiveInt | None = None
     n_action_steps: PositiveInt | None = None
+    horizon: PositiveInt | None = None
+    temperature: Any = None
+    vlm_model_name: str | None = None
+    action_feature_names: Any = None
+    resize_imgs_with_padding: Any = None
+    image_resolution: Any = None
+    image_size: Any = None
+
+    @property
+    def inputs(self) -> dict[str, Feature]:
+        """The inputs that an observation must hold."""
+        return {key: feature for key, feature in self.input_features.items() if EMPTY_CAMERA not in key}
 
     @property
     def cameras(self) -> tuple[str, ...]:
         """The inputs that are images."""
-        return tuple(key for key, feature in self.input_features.items() if feature.type == "VISUAL")
+        return tuple(key for key, feature in self.inputs.items() if feature.type == "VISUAL")
+
+    @property
+    def resizes(self) -> bool:
+        """Whether the policy brings pictures of any size to its own."""
+        return any(size is not None for size in (self.resize_imgs_with_padding, self.image_resolution, self.image_size))
+
+    @property
+    def action_names(self) -> tuple[str, ...] | None:
+        """The names of the action's columns, where the checkpoint holds them."""
+        names, action = self.action_feature_names, self.output_features.get(ACTION)
+        if not isinstance(names, list) or action is None or len(names) != action.shape[0]:
+            return None
+        return tuple(names) if all(isinstance(name, str) for name in names) else None
 
 
 class Processor(BaseModel):
@@ -63,9 +74,32 @@ class Processor(BaseModel):
 
     steps: list[dict[str, Any]]
 
+    def step(self, name: str) -> dict[str, Any] | None:
+        """The configuration of the step that lerobot registers under that name, None where it has none."""
+        found = [step for step in self.steps if step.get("registry_name") == name]
+        config = found[0].get("config") if found else None
+        return (config if isinstance(config, dict) else {}) if found else None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint's files, read: `before` and `after` are None where the statistics lie among the weights."""
+
+    folder: Path
+    config: CheckpointConfig
+    before: Processor | None
+    after: Processor | None
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The dataset's key of every input that the pre-processor renames."""
+        step = (self.before and self.before.step("rename_observations_processor")) or {}
+        renames = step.get("rename_map")
+        return {new: old for old, new in renames.items()} if isinstance(renames, dict) else {}
+
 
 def locate(path: Path) -> Path:
-    """The folder with config.json, weights and processors; FormatError with the next step where there is none."""
+    """The folder with config.json and weights; FormatError with the next step where there is none."""
     for folder in (path / "pretrained_model", path):
         if (folder / "config.json").is_file():
             break
@@ -73,55 +107,65 @@ def locate(path: Path) -> Path:
         last = path / "checkpoints" / "last"
         hint = f"name one of its checkpoints, e.g. {last}" if last.exists() else "name a pretrained_model folder"
         raise FormatError(f"{path}: no LeRobot checkpoint (config.json is missing); {hint}")
-    missing = [name for name in ("model.safetensors", *PROCESSORS) if not (folder / name).is_file()]
-    if missing:
-        raise FormatError(
-            f"{folder}: {', '.join(missing)} missing; lerobot writes them from 0.4 on, and its "
-            "migrate_policy_normalization makes them for older checkpoints"
-        )
+    if not (folder / WEIGHTS).is_file():
+        adapter = (folder / "adapter_config.json").is_file()
+        hint = "it is a PEFT adapter; merge it into its base policy and save that" if adapter else "copy it again"
+        raise FormatError(f"{folder}: {WEIGHTS} missing; {hint}")
     return folder
 
 
-def read_config(folder: Path) -> CheckpointConfig:
-    """config.json; FormatError unless it is a LeRobot policy's. The processors may name lerobot's own steps alone."""
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Config, processors and the weights' table of contents; FormatError for whatever is missing or damaged.
+
+    The processors may name lerobot's own steps alone.
+    """
     config = _read(folder / "config.json", CheckpointConfig)
-    for name in PROCESSORS:
-        foreign = [step for step in _read(folder / name, Processor).steps if "registry_name" not in step]
+    missing = [name for name in PROCESSORS if not (folder / name).is_file()]
+    tensors = tensor_names(folder / WEIGHTS)
+    if missing == list(PROCESSORS) and _old(config, tensors):
+        return Checkpoint(folder, config, None, None)
+    if missing:
+        raise FormatError(
+            f"{folder}: {', '.join(missing)} missing; lerobot writes them from 0.4 on (earlier ones keep statistics "
+            "among the weights, where there are none); copy the checkpoint again"
+        )
+    before, after = (_read(folder / name, Processor) for name in PROCESSORS)
+    for name, processor in zip(PROCESSORS, (before, after), strict=True):
+        foreign = [step for step in processor.steps if "registry_name" not in step]
         if foreign:  # lerobot would import whatever is named here
             named = foreign[0].get("class")
             raise FormatError(f"{folder / name} names code to import ({named}); only lerobot's own steps are run")
-    return config
+    return Checkpoint(folder, config, before, after)
 
 
-def spec_of(config: CheckpointConfig, folder: Path) -> PolicySpec:
-    """What the config says of the policy; FormatError for a type or a history that surehand cannot serve."""
-    kind = KINDS.get(config.type)
-    if kind is None:
-        raise FormatError(f"{folder}: policy type {config.type!r}; surehand runs {', '.join(KINDS)}")
-    if config.n_obs_steps != 1:
-        raise FormatError(
-            f"{folder}: the policy looks at {config.n_obs_steps} observations in a row, surehand gives it one; "
-            "train it with --policy.n_obs_steps=1"
-        )
-    horizon = getattr(config, kind.horizon)
-    if horizon is None or ACTION not in config.output_features:
-        raise FormatError(
-            f"{folder / 'config.json'}: {kind.horizon} or the output {ACTION!r} is missing; save it again"
-        )
-    return PolicySpec(
-        horizon=horizon,
-        dims=config.output_features[ACTION].shape[0],
-        space=Space("robot"),
-        stochastic=kind.generator != "deterministic",
-        generator=kind.generator,
-        cameras=config.cameras,
-        inputs=tuple(key for key in config.input_features if key not in config.cameras),
-    )
+def tensor_names(path: Path) -> tuple[str, ...]:
+    """The names of a safetensors file's tensors; FormatError where it is damaged or cut short."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return tuple(file.keys())
+    except (OSError, SafetensorError) as error:
+        raise FormatError(f"{path}: damaged or cut short ({first_line(error)}); copy it again") from None
 
 
 def step_name(folder: Path) -> str:
     """The training step as lerobot-train names the checkpoint's folder, or the folder's own name."""
     return (folder.parent if folder.name == "pretrained_model" else folder).resolve().name
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, with the next one where it announces it; or what the error is."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    announced = lines[1].strip()[:120] if lines[0].endswith(":") and len(lines) > 1 else ""
+    return f"{lines[0].strip()} {announced}".strip()
+
+
+def _old(config: CheckpointConfig, tensors: tuple[str, ...]) -> bool:
+    """Whether lerobot up to 0.3.3 wrote it: statistics among the weights, or a policy that normalises nothing."""
+    if any(name.startswith(OLD_STATISTICS) for name in tensors):
+        return True
+    return bool(config.normalization_mapping) and set(config.normalization_mapping.values()) == {"IDENTITY"}
 
 
 def _read(path: Path, what: type[Read]) -> Read:

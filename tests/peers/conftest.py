@@ -1,0 +1,3 @@
+"""A package that only lerobot can import is no test."""
+
+collect_ignore = ["lerobot_policy_toy"]
