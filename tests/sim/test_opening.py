@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from surehand.exceptions import FormatError
+from surehand.exceptions import FormatError, SurehandError
+from surehand.predictions.opening import Access
 from surehand.sim.opening import open_policy
 
 EXPERIMENT = Path(__file__).parents[2] / "experiments" / "lerobot-act" / "run.py"
@@ -28,11 +29,26 @@ def test_a_folder_without_a_checkpoint_says_what_to_name(tmp_path: Path) -> None
 
 def test_who_wrote_it_says_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"type": "act"}))
-    with pytest.raises(FormatError, match="lerobot"):
+    with pytest.raises(FormatError, match=r"model\.safetensors missing"):
         open_policy(tmp_path)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(FormatError, match="surehand sim train"):
         open_policy(tmp_path)
+
+
+def test_what_is_no_folder_is_opened_by_its_address(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def f(observation):\n    return [1.0]\n")
+    assert open_policy(f"{tmp_path}/mine.py:f", Access(space="robot/delta")).spec.space.reference == "delta"
+    for address in ("grpc://host:1", tmp_path / "mine.py", tmp_path / "absent.pt"):
+        with pytest.raises(FormatError, match="a policy is a checkpoint's folder"):
+            open_policy(address)
+    (tmp_path / "trainer_state.json").write_text("{}")
+    for more in ("params", "config.json"):
+        with pytest.raises(FormatError, match="start that project's policy server"):
+            open_policy(tmp_path)
+        (tmp_path / more).write_text("{}")
+    with pytest.raises(SurehandError, match="nothing listens at"):
+        open_policy("http://127.0.0.1:1", Access(("state=x",))).infer({"x": 1, "task": ""})
 
 
 @pytest.mark.slow

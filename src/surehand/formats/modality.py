@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,30 @@ def read_modality(path: str | Path, size: int | None = None, names: Sequence[str
             joints[i] = _joint(span, i, names)
         before = span
     return Layout(tuple(joints))
+
+
+def read_modality_keys(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(clauses, groups): where a GR00T server's inputs come from in this dataset, and the order of its action.
+
+    Clauses read NAME=FEATURE or NAME=FEATURE[start:end], as `surehand predict --map` takes them. ShapeError where the
+    groups do not cover the action's columns from the first on: such an action cannot be put together from them.
+    """
+    spans = _spans(Path(path))
+    for (_, end, group), (start, _, after) in pairwise([(0, 0, "the first column"), *spans]):
+        if start != end:
+            raise ShapeError(f"{path}: no group has the action columns {end}:{start}, between {group} and {after}")
+    sections, clauses = _load(Path(path)), []
+    for kind in ("video", "state"):
+        found = sections.get(kind)
+        for name, entry in found.items() if isinstance(found, dict) else ():
+            if not isinstance(entry, dict):
+                raise FormatError(f"{path}: {kind}.{name} is {entry!r}, expected where it comes from")
+            if kind == "video":
+                clauses.append(f"video.{name}={entry.get('original_key') or name}")
+            else:
+                key = entry.get("original_key") or "observation.state"
+                clauses.append(f"state.{name}={key}[{entry.get('start')}:{entry.get('end')}]")
+    return tuple(clauses), tuple(group for _, _, group in spans)
 
 
 def write_modality(path: str | Path, layout: Layout, *, overwrite: bool = False) -> Path:

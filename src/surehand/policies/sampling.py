@@ -53,7 +53,7 @@ class Perturbed(_Around):
 
     def __post_init__(self) -> None:
         scale = np.asarray(self.scale, dtype=float)
-        if scale.shape != (self.policy.spec.dims,):
+        if scale.shape != (self.policy.spec.dims or scale.size,):  # 0: not known before its first answer
             raise ShapeError(f"a scale of shape {scale.shape}; the policy has {self.policy.spec.dims} columns")
         if not 0 <= self.sigma < np.inf:
             raise SurehandError(f"sigma {self.sigma}: expected a finite number from 0")
