@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from surehand.policies.sampling import Perturbed
 from surehand.sim.env import TaskEnv
 from surehand.sim.episodes import Draw, Episode, success_rate
 from surehand.sim.model import Diverged, World
+from surehand.sim.observation import ENVIRONMENT, STATE
 from surehand.sim.record import SCENES_PER_SEED, SEEDS, Recipe
 from surehand.sim.rollout import ROLLOUT_SCENES, play, rollout_scenes
 from surehand.sim.running import Run
@@ -205,3 +206,39 @@ def test_an_episode_says_what_it_remembers() -> None:
     first = episode.decisions[0]
     assert first.embedding is not None and (first.embedding == first.features[:4]).all()
     assert len(first.features) == 6 + len(TaskEnv("press", "desk").observation_names["environment"])
+
+
+@dataclass
+class LooksBack(Remembers):
+    """Remembers, and keeps what it was shown at each decision: the states before, oldest first, and the current one."""
+
+    shown: list[list[np.ndarray]] = field(default_factory=list)
+
+    @property
+    def spec(self) -> PolicySpec:
+        return replace(super().spec, history=3)
+
+    def infer_batch(self, observations: list[Observation]) -> list[Answer]:
+        first = observations[0]
+        self.shown.append([one[STATE] for one in [*first["history"], first]])
+        return super().infer_batch(observations)
+
+
+@pytest.mark.parametrize("execute", [1, 2, 4])
+def test_a_policy_that_looks_back_is_shown_the_steps_before(execute: int) -> None:
+    scene = rollout_scenes(0, 1)[0]
+    policy = LooksBack("press", "desk", [scene])
+    episode = play(policy, "press", "desk", [scene], execute=execute, at_once=1)[0]
+    env = TaskEnv("press", "desk")
+    seen, _ = env.reset(seed=scene)
+    states = [seen["state"]]
+    again = Remembers("press", "desk", [scene])
+    while len(states) <= episode.steps:
+        at = {STATE: seen["state"], ENVIRONMENT: seen["environment"]}
+        for action in again.infer(at)["actions"][:execute]:
+            seen = env.step(action)[0]
+            states.append(seen["state"])
+    assert len(policy.shown) == -(-episode.steps // execute) > 2
+    for decision, shown in enumerate(policy.shown):
+        now = decision * execute
+        np.testing.assert_array_equal(np.stack(shown), [states[max(now - back, 0)] for back in (2, 1, 0)])

@@ -12,7 +12,7 @@ import numpy as np
 
 from surehand.exceptions import ShapeError, SpaceError, SurehandError
 from surehand.frames import Samples
-from surehand.policies.protocol import Answer, Policy, PolicySpec
+from surehand.policies.protocol import Answer, Observation, Policy, PolicySpec
 from surehand.sim.branching import look_ahead
 from surehand.sim.episodes import Decision, Draw, Episode
 from surehand.sim.experts import expert
@@ -101,17 +101,27 @@ class _Player:
 
     def ask(self, group: Sequence[Run]) -> list[Answer]:
         """One answer per run of the group; finished ones and empty places are asked about too, never used."""
-        cameras = tuple(name.removeprefix(IMAGES) for name in self.policy.spec.cameras or ())
-        size = getattr(self.policy, "image_size", 0) or IMAGE_SIZE
         for run in group:
             if run.running:
-                run.observation = observation(run.env, run.seen, cameras, size)
+                run.observation = self.look(run)
+                if self.remembered:
+                    run.observation["history"] = run.earlier(self.remembered)
         asked = [run.observation for run in group]
         asked += [asked[0]] * (self.at_once - len(asked))
         answers = self.policy.infer_batch(asked)
         if len(answers) != len(asked):
             raise ShapeError(f"the policy gave {len(answers)} answers to {len(asked)} observations")
         return answers[: len(group)]
+
+    @property
+    def remembered(self) -> int:
+        """Observations before the current one that the policy looks at."""
+        return self.policy.spec.history - 1
+
+    def look(self, run: Run) -> Observation:
+        """What the policy is shown of this moment."""
+        cameras = tuple(name.removeprefix(IMAGES) for name in self.policy.spec.cameras or ())
+        return observation(run.env, run.seen, cameras, getattr(self.policy, "image_size", 0) or IMAGE_SIZE)
 
     def samples(self, run: Run, answer: Answer) -> Samples:
         """The candidates of one run's decision, checked."""
@@ -157,7 +167,9 @@ def _carry_out(player: _Player, run: Run, answer: Answer, samples: Samples) -> N
     if player.draw is not None and player.draw.branch:
         labels = look_ahead(run.env, samples.actions[:, now:], player.execute)
     began, observed = run.env.steps, run.observation
-    for action in samples.actions[selected, now : now + player.execute]:
+    for step, action in enumerate(samples.actions[selected, now : now + player.execute]):
+        if step >= player.execute - player.remembered:  # the rest is too old for the next decision
+            run.past.append(player.look(run))
         run.step(action)
         if not run.running:
             break

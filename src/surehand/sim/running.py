@@ -21,7 +21,14 @@ class Run:
         self.broke: list[bool] = []
         self.refused_at: list[bool] = []
         self.observation: Observation = {}
+        self.past: list[Observation] = []  # of the steps before, for policies that look back
         self.decisions: list[Decision] = []
+
+    def earlier(self, count: int) -> list[Observation]:
+        """So many observations before the current one, oldest first; the first there was is repeated."""
+        self.past = self.past[-count:]
+        first = self.past[0] if self.past else {**self.observation}
+        return [first] * (count - len(self.past)) + self.past
 
     def step(self, action: np.ndarray) -> None:
         """One step; an action that is not finite is refused and the robot holds."""
