@@ -12,6 +12,11 @@ def doctor(
     dataset: options.Dataset = None,
     repo_id: options.RepoId = "",
     predictions: options.Predictions = [],  # noqa: B006  (typer reads it as the default)
+    policy: Annotated[
+        list[str], typer.Option("--policy", help="A policy to examine: checkpoint, server or module:function; repeat.")
+    ] = [],  # noqa: B006
+    samples: Annotated[int, typer.Option(help="Samples (K) that you mean to draw from the policy.")] = 1,
+    executed: Annotated[int | None, typer.Option(help="Leading steps the robot executes; default half.")] = None,
     robot: options.RobotName = "",
     layout: options.LayoutText = "",
     modality: options.Modality = None,
@@ -29,12 +34,15 @@ def doctor(
 ) -> None:
     """Look for what makes numbers lie: spaces, statistics, dead joints, leakage, gripper, names, timestamps.
 
+    With `--policy`, a policy too: its statistics, cameras, joints and pace, and a few answers beside the recording.
+
     Exit code 1 where something needs attention, so that CI can stop on it.
     """
     import numpy as np
 
     from surehand.cli import inputs
     from surehand.cli.output import show
+    from surehand.cli.patients import examine_policy
     from surehand.decide.doctor import examine_folder
 
     inputs.check_writable(out)
@@ -45,6 +53,7 @@ def doctor(
         layout=inputs.named_layout(robot, layout, modality),
         stats=inputs.read_stats(stats)[0],
         predictions=inputs.open_files(predictions),
+        policies=[examine_policy(where, folder, held_out, samples, executed) for where in policy],
         train_episodes=train,
         eval_episodes=held_out,
         other_datasets=[inputs.open_dataset(other, "", check=False) for other in trained_on],

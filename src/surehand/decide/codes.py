@@ -1,20 +1,9 @@
 """The doctor's catalogue: every code with how bad it usually is, what it means and what to do (docs/doctor.md)."""
 
-from dataclasses import dataclass
-from typing import Literal
+from surehand.decide.codes_policy import POLICY_CODES
+from surehand.decide.known import SEVERITIES, Known, Severity
 
-Severity = Literal["error", "warning", "note", "ok"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note", "ok")
-
-
-@dataclass(frozen=True)
-class Known:
-    """One entry of the catalogue: how bad it usually is, what it means, what to do."""
-
-    severity: Severity
-    title: str
-    next_step: str
-
+__all__ = ["CODES", "SEVERITIES", "Known", "Severity"]
 
 _OK_NEXT = "Nothing to do."
 
@@ -281,6 +270,8 @@ CODES: dict[str, Known] = {
         "The policy is deterministic or its seed is fixed: K draws say nothing about its confidence.",
     ),
     "predictions.ok": Known("ok", "predictions and targets agree in space", _OK_NEXT),
+    # policies
+    **POLICY_CODES,
     # splits
     "split.outside": Known("error", "a split names episodes outside the dataset", "Correct the episode list."),
     "split.empty": Known("error", "no held-out episodes", "Hold episodes out, or the numbers describe memory."),

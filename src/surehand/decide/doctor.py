@@ -22,6 +22,7 @@ from surehand.decide.doctor_data import (
     quietly,
     read_own_stats,
 )
+from surehand.decide.doctor_policy import Patient, check_policy
 from surehand.decide.doctor_predictions import Sides, check_predictions, check_split
 from surehand.decide.findings import DoctorRecord, Finding, finding
 from surehand.exceptions import SurehandError
@@ -40,6 +41,7 @@ def examine(
     layout: Layout | None = None,
     stats: Stats | None = None,
     predictions: Sequence[PredictionsFile | Predictions] = (),
+    policies: Sequence[Patient] = (),
     train_episodes: Sequence[int] | None = None,
     eval_episodes: Sequence[int] | None = None,
     other_datasets: Sequence[LeRobotFolder] = (),
@@ -49,8 +51,9 @@ def examine(
 
     `stats` are claimed statistics (of a checkpoint, of norm_stats.json), examined beside the dataset's own. Where
     only one side of the split is given, the other is the rest of the dataset. `other_datasets` are what the policy
-    was trained on instead, searched for copies of the evaluation episodes. Open the dataset with check=False, so
-    that contradictions are reported and not refused. `rng` draws the sample of frames (seed 0 where none is given).
+    was trained on instead, searched for copies of the evaluation episodes. `policies` have been asked already. Open
+    the dataset with check=False, so that contradictions are reported and not refused. `rng` draws the sample of frames
+    (seed 0 where none is given).
     """
     rng = rng or np.random.default_rng(0)
     sides = Sides.of(dataset, train_episodes, eval_episodes, other_datasets)
@@ -74,6 +77,8 @@ def examine(
     known = claims if measured is None else [*claims, measured]
     for one in predictions:
         found += check_predictions(dataset, one, sides.train, chosen, known, given=stats is not None, rng=rng)
+    for patient in policies:
+        found += check_policy(dataset, patient, facts, chosen, sides.train, known, rng)
     found += _all_clear(dataset, found, facts)
     return DoctorRecord.of(
         str(dataset.root),
@@ -92,6 +97,7 @@ def examine_folder(
     layout: Layout | None = None,
     stats: Stats | None = None,
     predictions: Sequence[PredictionsFile | Predictions] = (),
+    policies: Sequence[Patient] = (),
     train_episodes: Sequence[int] | None = None,
     eval_episodes: Sequence[int] | None = None,
     other_datasets: Sequence[LeRobotFolder] = (),
@@ -110,6 +116,7 @@ def examine_folder(
         layout=layout,
         stats=stats,
         predictions=predictions,
+        policies=policies,
         train_episodes=train_episodes,
         eval_episodes=eval_episodes,
         other_datasets=other_datasets,

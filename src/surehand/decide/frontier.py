@@ -40,6 +40,6 @@ def possible_minimax(low: np.ndarray) -> np.ndarray:
     upper one; c is out where its best case is above the worst case of another. Whenever the limits hold, the true
     winner is in. Floors enter by being added to the errors before.
     """
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):  # a lower limit of 1e−320 has no upper one
         high = 1 / low.swapaxes(0, 1)
     return np.asarray(low.max(axis=(1, 2)) <= high.max(axis=(1, 2)).min())
