@@ -41,3 +41,14 @@ def need() -> Callable[[str], None]:
         pytest.skip(f"{module} is not installed")
 
     return check
+
+
+@pytest.fixture(scope="session")
+def openpi_python() -> str:
+    """Python of the environment that holds openpi's own client, which wants an older numpy than ours."""
+    python = os.environ.get("SUREHAND_OPENPI_PYTHON", str(Path(__file__).parents[1] / ".venv-openpi/bin/python"))
+    if Path(python).exists():
+        return python
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{python} is not there, and CI may not skip this test; run `make .venv-openpi/.ready`")
+    pytest.skip(f"no environment of openpi's client ({python}); run `make .venv-openpi/.ready`")

@@ -1,5 +1,6 @@
 """Write requirements/*.txt: the exact versions pip resolves today, as constraint files.
 
+`lock.py TARGET...` writes those targets, for the Python that runs it.
 torch is listed without a hash and by plain version, so that a machine takes the build its own index offers.
 """
 
@@ -13,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 TARGETS = {
     "base": ["."],
     "test": [".[sim,ray,video,remote,gr00t,onnx]", "-r", "requirements/test.in", "-r", "requirements/lerobot.in"],
+    "openpi": ["-r", "requirements/openpi.in"],
+    "lerobot312": [".", "-r", "requirements/lerobot312.in"],
 }
 
 
@@ -26,6 +29,7 @@ def resolve(arguments: list[str]) -> list[str]:
     return [f"{name}=={version}" for name, version in sorted(names.items()) if name != "surehand"]
 
 
-for target, arguments in TARGETS.items():
+for target in sys.argv[1:]:
+    arguments = TARGETS[target]
     lines = [f"# Written by tools/lock.py from {' '.join(arguments)}; do not edit.", *resolve(arguments)]
     (ROOT / f"requirements/{target}.txt").write_text("\n".join(lines) + "\n")

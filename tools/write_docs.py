@@ -39,7 +39,7 @@ def cli_reference() -> str:
         "# Command line",
         "Generated from `surehand COMMAND --help` by `make docs`. LeRobot's spellings are understood: "
         "`--dataset.root=DIR`, `--dataset.repo_id=ID`, `--dataset.episodes=LIST`, `--dataset.eval_split=SHARE`, "
-        "`--policy.path=CHECKPOINT` (its statistics), `--output_dir=DIR`, and underscores for hyphens.",
+        "`--policy.path=CHECKPOINT`, `--output_dir=DIR`, and underscores for hyphens.",
         f"```\n{help_text()}\n```",
     ]
     for name in command_names():

@@ -13,6 +13,7 @@ from surehand.layout import Layout
 
 if TYPE_CHECKING:
     from surehand.align import pair
+    from surehand.cli.opening import open_policy, predict
     from surehand.decide.doctor import examine
     from surehand.decide.select import select_checkpoint
     from surehand.errors.plan import Plan
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from surehand.formats.tables import read_error_table
     from surehand.formats.trials import read_trials
     from surehand.measure.error import group_error
+    from surehand.predictions.plan import PredictPlan
     from surehand.report import write_report
     from surehand.robots import robot
 
@@ -29,12 +31,15 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "Plan": "surehand.errors.plan",
+    "PredictPlan": "surehand.predictions.plan",
     "examine": "surehand.decide.doctor",
     "group_error": "surehand.measure.error",
     "measure_errors": "surehand.errors.run",
     "open_lerobot": "surehand.formats.lerobot",
+    "open_policy": "surehand.cli.opening",
     "open_predictions": "surehand.formats.predictions",
     "pair": "surehand.align",
+    "predict": "surehand.cli.opening",
     "read_error_table": "surehand.formats.tables",
     "read_lerobot": "surehand.formats.lerobot",
     "read_predictions": "surehand.formats.predictions",
@@ -50,6 +55,7 @@ __all__ = [
     "Layout",
     "Pairs",
     "Plan",
+    "PredictPlan",
     "Predictions",
     "Round",
     "Samples",
@@ -61,8 +67,10 @@ __all__ = [
     "group_error",
     "measure_errors",
     "open_lerobot",
+    "open_policy",
     "open_predictions",
     "pair",
+    "predict",
     "read_error_table",
     "read_lerobot",
     "read_predictions",

@@ -196,7 +196,7 @@ BAD = {
     "unknown option": (["errors", "{data}", "--splitt", "0.1"], "--split"),
     "unknown command": (["error"], "'errors'"),
     "text for a number": (["errors", "{data}", "--split", "x"], "--split"),
-    "two datasets": (["errors", "{data}", "{data}"], "surehand errors --help"),
+    "two datasets": (["errors", "{data}", "{data}", "--layout", LAYOUT], "no LeRobot checkpoint"),
     "negative seed": (["select", "{tmp}/no.csv", "--seed", "-1"], "--seed"),
     "level in percent": (["errors", "{data}", "--layout", LAYOUT, "--level", "95"], "0.95"),
     "nothing to measure": (["errors", "{data}", "--layout", LAYOUT, "--rivals", "none"], "recorded predictions"),

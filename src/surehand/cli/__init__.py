@@ -27,7 +27,9 @@ def main() -> None:
     try:
         code = _run(sys.argv[1:])
         print(end="", flush=True)  # a full disk or a closed pipe shows here, while there is someone to handle it
-    except Interrupted:
+    except (Interrupted, SystemError) as error:
+        if not _interrupted(error):
+            raise
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _stop("interrupted; nothing was left half-written", EXIT_INTERRUPTED)
     except BrokenPipeError:
@@ -67,6 +69,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     again.daemon = True
     again.start()
     raise Interrupted
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether it goes back to Ctrl-C: compiled code such as Ray's turns whatever a signal raises into a SystemError."""
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _drop_output() -> None:

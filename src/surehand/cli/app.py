@@ -2,7 +2,7 @@
 
 import typer
 
-from surehand.cli import demo, doctor, errors, report, robots, select, sim
+from surehand.cli import demo, doctor, errors, predict, report, robots, select, serve, sim
 
 app = typer.Typer(
     name="surehand",
@@ -14,10 +14,12 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(doctor.doctor)
+app.command()(predict.predict)
 app.command()(errors.errors)
 app.command()(select.select)
 app.command()(report.report)
 app.command()(robots.robots)
+app.command()(serve.serve)
 app.add_typer(sim.app)
 
 

@@ -42,3 +42,38 @@ Weights = Annotated[str, typer.Option("--weights", help="Group weights of the ru
 Cluster = Annotated[
     str, typer.Option("--cluster", help="Per-episode column whose values are resampled whole: session, initial state.")
 ]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        help="LeRobot dataset folder (left out with --repo-id), then policies: checkpoints, run folders, servers "
+        "(ws://, http://, tcp://), FILE.onnx, recorded predictions, module:function; NAME=POLICY names one.",
+        show_default=False,
+        metavar="DATASET POLICY...",
+    ),
+]
+Policies = Annotated[list[str], typer.Option("--policy", help="Another policy to predict with; repeat.")]
+Stride = Annotated[int, typer.Option("--stride", min=1, help="Predict every n-th frame of an episode.")]
+SamplesK = Annotated[int, typer.Option("--samples", "-k", min=1, help="Chunks drawn per frame.")]
+Sigma = Annotated[
+    float | None,
+    typer.Option("--sigma", min=0.0, help="Perturb answers by so many deviations of the training actions."),
+]
+Temperature = Annotated[float | None, typer.Option("--temperature", min=0.0, help="Of the policy's own samples.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Frames of one forward pass.")]
+Processes = Annotated[int, typer.Option("--processes", min=1, help="Workers, each with a policy of its own.")]
+Ray = Annotated[bool, typer.Option("--ray", help="Share the work through Ray: RAY_ADDRESS's cluster, else one here.")]
+RayAddress = Annotated[str, typer.Option("--ray-address", help="Ray cluster to join: auto, host:port or ray://...")]
+Gpus = Annotated[float, typer.Option("--gpus", min=0.0, help="GPUs per Ray worker.")]
+Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of torch per worker; 0 shares the cores.")]
+Map = Annotated[
+    list[str],
+    typer.Option(
+        "--map", help="What a server is sent, as THEIRS=OURS: observation/state=observation.state[0:7]; repeat."
+    ),
+]
+Resize = Annotated[int, typer.Option("--resize", min=0, help="Edge of pictures sent to a server; 0 as recorded.")]
+ApiKey = Annotated[str, typer.Option("--api-key", envvar="SUREHAND_API_KEY", help="Of a server.", show_envvar=True)]
+Timeout = Annotated[float, typer.Option("--timeout", min=0.0, help="Seconds to wait for a server's answer.")]
+Vlm = Annotated[Path | None, typer.Option("--vlm", help="Local folder of the language model a checkpoint names.")]
+CacheGb = Annotated[float, typer.Option("--cache-gb", min=0.0, help="Disk for decoded pictures; 0 keeps none.")]
+Again = Annotated[bool, typer.Option("--again", help="Predict anew what the folder holds of another plan.")]

@@ -6,7 +6,7 @@ ALIASES: dict[str, str | None] = {
     "--dataset.repo_id": "--repo-id",
     "--dataset.episodes": "--episodes",
     "--dataset.eval_split": "--split",
-    "--policy.path": "--stats",
+    "--policy.path": "--policy",
     "--output_dir": "--out",
     "--robot.type": "--robot",
 }

@@ -88,12 +88,12 @@ def finite(where: str, part: Predictions) -> np.ndarray:
     return np.where(wrong, values.dtype.type(0), values)
 
 
-def as_float32(part: Predictions) -> Predictions:
+def as_float32(part: Predictions, where: str = "predictions") -> Predictions:
     """The same part as it will be stored, in float32 and finite; FormatError where a value is not, or overflows."""
     with np.errstate(over="ignore"):
         values = np.asarray(part.prediction, np.float32)
     stored = replace(part, prediction=values)
-    return replace(part, prediction=finite("predictions", stored))
+    return replace(part, prediction=finite(where, stored))
 
 
 def _all_finite(values: np.ndarray) -> bool:
