@@ -13,7 +13,6 @@ from surehand.layout import Layout
 
 if TYPE_CHECKING:
     from surehand.align import pair
-    from surehand.cli.opening import open_policy, predict
     from surehand.decide.doctor import examine
     from surehand.decide.select import select_checkpoint
     from surehand.errors.plan import Plan
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from surehand.formats.tables import read_error_table
     from surehand.formats.trials import read_trials
     from surehand.measure.error import group_error
+    from surehand.opening import open_policy, predict
     from surehand.predictions.plan import PredictPlan
     from surehand.report import write_report
     from surehand.robots import robot
@@ -36,10 +36,10 @@ _LAZY = {
     "group_error": "surehand.measure.error",
     "measure_errors": "surehand.errors.run",
     "open_lerobot": "surehand.formats.lerobot",
-    "open_policy": "surehand.cli.opening",
+    "open_policy": "surehand.opening",
     "open_predictions": "surehand.formats.predictions",
     "pair": "surehand.align",
-    "predict": "surehand.cli.opening",
+    "predict": "surehand.opening",
     "read_error_table": "surehand.formats.tables",
     "read_lerobot": "surehand.formats.lerobot",
     "read_predictions": "surehand.formats.predictions",

@@ -51,13 +51,16 @@ def test_another_lerobots_checkpoints_answer_as_they_did(
 ) -> None:
     root = written(writer, script)
     found = read(root, tmp_path / "copy", script, reader, peer)
-    names = sorted(path.name for path in root.glob("*.npz"))
-    assert len(names) == 5 and names == sorted(path.name for path in found.glob("*.npz"))
-    for name in names:
+    names = {path.name for path in root.glob("*.npz")}
+    assert len(names) == 5
+    if reader == "0.4.4":  # it cannot read the language model's tokenizer, which transformers 5 has written
+        names.remove("smolvla.npz")
+    assert {path.name for path in found.glob("*.npz")} == names
+    for name in sorted(names):
         then, now = np.load(root / name)["alone"], np.load(found / name)["alone"]
         # lerobot 0.5 came with transformers 5, which numbers a picture's patches 0, 1, ... where 4.57 begins 0, 0, 1:
         # SmolVLA itself answers a little differently (SmolVLMVisionEmbeddings.forward).
-        changed = name == "smolvla.npz" and "0.4.4" in (writer, reader)
+        changed = (writer, name) == ("0.4.4", "smolvla.npz")
         assert np.abs(then - now).max() <= (1e-2 if changed else 1e-5) * np.abs(then).max(), name
 
 

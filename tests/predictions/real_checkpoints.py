@@ -25,7 +25,7 @@ def open_shimmed(where: str, access: Any) -> Any:
 
     os.environ["HF_HUB_OFFLINE"] = "1"
     declare_torchvision_operators()
-    from surehand.cli.opening import open_policy
+    from surehand.opening import open_policy
 
     return open_policy(where, access)
 

@@ -17,6 +17,12 @@ def doctor(
     ] = [],  # noqa: B006
     samples: Annotated[int, typer.Option(help="Samples (K) that you mean to draw from the policy.")] = 1,
     executed: Annotated[int | None, typer.Option(help="Leading steps the robot executes; default half.")] = None,
+    map: options.Map = [],  # noqa: B006
+    resize: options.Resize = 0,
+    api_key: options.ApiKey = "",
+    timeout: options.Timeout = 60.0,
+    policy_space: Annotated[str, typer.Option(help="What a server's or function's numbers mean.")] = "robot",
+    vlm: options.Vlm = None,
     robot: options.RobotName = "",
     layout: options.LayoutText = "",
     modality: options.Modality = None,
@@ -40,20 +46,21 @@ def doctor(
     """
     import numpy as np
 
-    from surehand.cli import inputs
+    from surehand.cli import inputs, policies
     from surehand.cli.output import show
     from surehand.cli.patients import examine_policy
     from surehand.decide.doctor import examine_folder
 
     inputs.check_writable(out)
     folder = inputs.dataset_folder(dataset, repo_id)
+    reach = policies.access(folder, map, resize, api_key, timeout, policy_space, vlm)
     train, held_out = inputs.doctor_split(folder, split, episodes, config)
     record = examine_folder(
         folder,
         layout=inputs.named_layout(robot, layout, modality),
         stats=inputs.read_stats(stats)[0],
         predictions=inputs.open_files(predictions),
-        policies=[examine_policy(where, folder, held_out, samples, executed) for where in policy],
+        policies=[examine_policy(where, folder, held_out, reach, samples, executed) for where in policy],
         train_episodes=train,
         eval_episodes=held_out,
         other_datasets=[inputs.open_dataset(other, "", check=False) for other in trained_on],

@@ -110,7 +110,7 @@ def errors(
         how = PredictPlan(
             episodes=plan.split.held_out, train=plan.split.train, stride=stride, samples=samples, seed=seed,
             sigma=sigma, temperature=temperature, horizon=horizon, batch=batch,
-            access=running.access(data, map, resize, api_key, timeout, policy_space, vlm),
+            access=running.access(data.root, map, resize, api_key, timeout, policy_space, vlm),
         )  # fmt: skip
         machines = running.Machines(processes, ray, ray_address, gpus, threads, cache_gb)
         made, failed = running.run_for(data, wanted, how, out, machines, split=plan.split, again=again)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from surehand.cli.opening import open_policy
 from surehand.decide.doctor_policy import Patient
 from surehand.exceptions import SurehandError
 from surehand.formats.checkpoint_features import read_checkpoint_features
 from surehand.formats.lerobot import open_lerobot
+from surehand.opening import open_policy
 from surehand.predictions.opening import Access
 from surehand.predictions.plan import Address, named
 from surehand.predictions.probing import probe_policy
@@ -17,16 +17,16 @@ def examine_policy(
     where: str,
     folder: Path,
     episodes: Sequence[int] | None,
+    access: Access,
     samples: int = 1,
     executed: int | None = None,
-    access: Access | None = None,
 ) -> Patient:
-    """The policy's files read, and the policy asked about a few frames of the held-out episodes (or of all)."""
+    """The policy's files read, and the policy asked about a few frames of these episodes (of all without any)."""
     (address,) = named([Address.parse(where)])
     features, trouble, probed = None, "", None
     try:
         features = read_checkpoint_features(address.where)
-        policy = open_policy(address.where, access or Access(dataset=str(folder)))
+        policy = open_policy(address.where, access)
         probed = probe_policy(policy, open_lerobot(folder, check=False), address.name, episodes)
     except SurehandError as error:
         trouble = str(error)

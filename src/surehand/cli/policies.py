@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from surehand.cli.opening import predict
 from surehand.cli.output import progress_bar
 from surehand.exceptions import SurehandError
 from surehand.formats.lerobot import LeRobotFolder
 from surehand.formats.picture_cache import open_cache_folder
 from surehand.formats.predictions import PredictionsFile, open_predictions
 from surehand.frames import Space
+from surehand.opening import predict
 from surehand.policies.mapping import Mapping
 from surehand.predictions.opening import Access
 from surehand.predictions.plan import PredictPlan
@@ -30,7 +30,7 @@ def parted(inputs: Sequence[str], repo_id: str, policies: Sequence[str]) -> tupl
 
 
 def access(
-    dataset: LeRobotFolder,
+    dataset: Path,
     mapping: Sequence[str],
     resize: int,
     api_key: str,
@@ -40,7 +40,7 @@ def access(
 ) -> Access:
     """How policies are spoken to; SurehandError for a mapping or a space that cannot be read."""
     Mapping.parse(mapping), Space.parse(space)  # before anything is opened
-    where = str(dataset.root.absolute())  # workers may be elsewhere
+    where = str(dataset.absolute())  # workers may be elsewhere
     return Access(tuple(mapping), resize, api_key, timeout, space, where, str(vlm.absolute()) if vlm else "")
 
 

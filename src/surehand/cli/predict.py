@@ -66,7 +66,7 @@ def predict(
         temperature=temperature,
         horizon=horizon,
         batch=batch,
-        access=policies.access(data, map, resize, api_key, timeout, space, vlm),
+        access=policies.access(data.root, map, resize, api_key, timeout, space, vlm),
     )
     machines = policies.Machines(processes, ray, ray_address, gpus, threads, cache_gb)
     record = policies.run(data, wanted, plan, out, machines, split=held_out, again=again)

@@ -28,7 +28,7 @@ def serve(
     import sys
 
     from surehand.cli import Interrupted
-    from surehand.cli.opening import open_policy
+    from surehand.opening import open_policy
     from surehand.policies.mapping import Mapping
     from surehand.policies.openpi_server import OpenpiServer
 
