@@ -27,7 +27,7 @@ from lerobot_shim import declare_torchvision_operators
 from surehand.formats.lerobot import LeRobotFolder, open_lerobot
 from surehand.formats.lerobot_write import write_lerobot
 from surehand.frames import Actions
-from surehand.policies.lerobot import LeRobotPolicy
+from surehand.policies.lerobot.policy import LeRobotPolicy
 from surehand.predictions.observations import Reader, Shown
 from surehand.predictions.plan import PredictPlan
 from surehand.predictions.run import predict

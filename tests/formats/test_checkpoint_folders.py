@@ -99,7 +99,7 @@ def test_a_link_and_a_pretrained_model(tmp_path: Path) -> None:
 
 
 def test_names_are_those_that_policies_give_themselves(tmp_path: Path) -> None:
-    from surehand.policies.lerobot_checkpoint import step_name
+    from surehand.policies.lerobot.checkpoint import step_name
 
     run = lerobot(tmp_path / "run", 20)
     (found,) = find_checkpoints(run).checkpoints

@@ -119,7 +119,7 @@ def tiny(root: Path, wanted: list[str]) -> None:
 def ask(root: Path, wanted: list[str]) -> None:
     """Both answers of every checkpoint, or the adapter's complaint."""
     from surehand.exceptions import SurehandError
-    from surehand.policies.lerobot import LeRobotPolicy
+    from surehand.policies.lerobot.policy import LeRobotPolicy
 
     for folder in sorted(path for path in root.iterdir() if (path / "pretrained_model").is_dir()):
         name = folder.name

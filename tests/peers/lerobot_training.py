@@ -88,7 +88,7 @@ def main() -> None:
     import torch
     from tiny_vlm import make
 
-    from surehand.policies.lerobot import LeRobotPolicy
+    from surehand.policies.lerobot.policy import LeRobotPolicy
     from surehand.sim.follow import Variation
     from surehand.sim.record import Recipe, demonstrate, record
     from surehand.sim.robot import body

@@ -137,7 +137,7 @@ def ask(root: Path) -> None:
     import torch
 
     from surehand.exceptions import SurehandError
-    from surehand.policies.lerobot import LeRobotPolicy
+    from surehand.policies.lerobot.policy import LeRobotPolicy
 
     torch.set_num_threads(1)  # several round differently
     shrink()

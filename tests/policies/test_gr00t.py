@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from surehand.exceptions import FormatError, ShapeError, SurehandError
-from surehand.policies import gr00t as gr00t_module
-from surehand.policies.gr00t import Gr00tPolicy
-from surehand.policies.gr00t_forms import FLAT, FORMS, NESTED, Wanted, columns_of
+from surehand.policies.gr00t import client as gr00t_module
+from surehand.policies.gr00t.client import Gr00tPolicy
+from surehand.policies.gr00t.forms import FLAT, FORMS, NESTED, Wanted, columns_of
 from surehand.policies.mapping import Mapping
 from surehand.policies.protocol import Policy
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from surehand.policies.lerobot_checkpoint import PROCESSORS
+from surehand.policies.lerobot.checkpoint import PROCESSORS
 
 PEER = Path(__file__).parents[1] / "peers" / "lerobot_policy.py"
 HEAD, HAND = "observation.images.head", "observation.images.hand"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from surehand.exceptions import FormatError
-from surehand.policies.lerobot_checkpoint import PROCESSORS, CheckpointConfig, locate, read_checkpoint
-from surehand.policies.lerobot_kinds import first_step, spec_of
+from surehand.policies.lerobot.checkpoint import PROCESSORS, CheckpointConfig, locate, read_checkpoint
+from surehand.policies.lerobot.kinds import first_step, spec_of
 from surehand.policies.protocol import PolicySpec
 
 CONFIG: dict[str, Any] = {

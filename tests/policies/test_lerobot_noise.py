@@ -45,7 +45,7 @@ DRAWS: dict[str, Callable[[Any, int], Any]] = {
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_a_row_is_drawn_as_torch_draws_it_alone(torch: Any, name: str) -> None:
-    from surehand.policies.same_noise import own_noise
+    from surehand.policies.lerobot.noise import own_noise
 
     draw = DRAWS[name]
     alone = []
@@ -64,7 +64,7 @@ def test_a_row_is_drawn_as_torch_draws_it_alone(torch: Any, name: str) -> None:
 
 
 def test_one_draw_after_another_goes_on(torch: Any) -> None:
-    from surehand.policies.same_noise import own_noise
+    from surehand.policies.lerobot.noise import own_noise
 
     with own_noise([4]):
         first, second = torch.randn(1, 3), torch.rand(1, 3)
@@ -75,7 +75,7 @@ def test_one_draw_after_another_goes_on(torch: Any) -> None:
 
 def test_draws_that_are_not_a_rows_own_are_told(torch: Any) -> None:
     """A leading axis that is no batch, or only looks like one; a function that nobody watches."""
-    from surehand.policies.same_noise import SharedDraw, own_noise
+    from surehand.policies.lerobot.noise import SharedDraw, own_noise
 
     with own_noise([4]) as noise:
         torch.randn(3, 1, 2)
@@ -95,7 +95,7 @@ def test_draws_that_are_not_a_rows_own_are_told(torch: Any) -> None:
 
 
 def test_nothing_is_left_behind(torch: Any) -> None:
-    from surehand.policies.same_noise import own_noise
+    from surehand.policies.lerobot.noise import own_noise
 
     before, functions = torch.random.get_rng_state(), (torch.randn, torch.Tensor.normal_, dict(vars(torch.Tensor)))
     with pytest.raises(ZeroDivisionError), own_noise(SEEDS):
@@ -106,7 +106,7 @@ def test_nothing_is_left_behind(torch: Any) -> None:
 
 
 def test_other_threads_and_their_generators_draw_as_ever(torch: Any) -> None:
-    from surehand.policies.same_noise import own_noise
+    from surehand.policies.lerobot.noise import own_noise
 
     generator = torch.Generator().manual_seed(1)
     wanted = torch.randn(7, generator=generator)

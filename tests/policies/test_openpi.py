@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from surehand.exceptions import FormatError, ShapeError, SurehandError
-from surehand.policies import openpi_link
 from surehand.policies.mapping import Mapping
-from surehand.policies.openpi import OpenpiPolicy
-from surehand.policies.openpi_server import OpenpiServer
+from surehand.policies.openpi import link
+from surehand.policies.openpi.client import OpenpiPolicy
+from surehand.policies.openpi.server import OpenpiServer
 from surehand.policies.protocol import Policy
 from surehand.wire.msgpack_numpy import pack
 
@@ -29,7 +29,7 @@ FINE = np.ones((H, D), np.float32)
 def hasty(monkeypatch: pytest.MonkeyPatch, need: Callable[[str], None]) -> None:
     need("websockets")
     need("msgpack")
-    monkeypatch.setattr(openpi_link, "PAUSES", (0.01, 0.02, 0.03))
+    monkeypatch.setattr(link, "PAUSES", (0.01, 0.02, 0.03))
 
 
 def test_a_policy_served_and_asked_is_the_policy() -> None:
@@ -295,7 +295,7 @@ def test_the_key_is_sent_as_openpi_sends_it() -> None:
 def test_a_missing_package_is_one_line() -> None:
     code = (
         "import sys; sys.modules['websockets'] = None\n"
-        "from surehand.policies.openpi import OpenpiPolicy\n"
+        "from surehand.policies.openpi.client import OpenpiPolicy\n"
         "from surehand.exceptions import SurehandError\n"
         "try: OpenpiPolicy('ws://localhost:1')\n"
         "except SurehandError as error: print(error)"

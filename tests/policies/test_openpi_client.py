@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from surehand.policies.openpi_server import OpenpiServer
+from surehand.policies.openpi.server import OpenpiServer
 
 from .served import HEAD, STATE, D, H, Small, chunk, observation
 

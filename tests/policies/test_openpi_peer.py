@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from surehand.exceptions import FormatError, ShapeError, SurehandError
-from surehand.policies import openpi_link
 from surehand.policies.mapping import Mapping
-from surehand.policies.openpi import OpenpiPolicy
+from surehand.policies.openpi import link
+from surehand.policies.openpi.client import OpenpiPolicy
 
 from ..peers.peer_answer import actions
 from .served import HEAD, STATE, observation
@@ -27,7 +27,7 @@ def start(need: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> Itera
     """A call that starts the peer with these options and returns its address."""
     need("websockets")
     need("msgpack")
-    monkeypatch.setattr(openpi_link, "PAUSES", (0.05, 0.1, 0.2))
+    monkeypatch.setattr(link, "PAUSES", (0.05, 0.1, 0.2))
     with ExitStack() as stack:
 
         def run(*options: str) -> str:

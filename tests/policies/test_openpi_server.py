@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from surehand.exceptions import ShapeError, SurehandError
-from surehand.policies import openpi_link
-from surehand.policies.openpi import OpenpiPolicy
-from surehand.policies.openpi_server import OpenpiServer
+from surehand.policies.openpi import link
+from surehand.policies.openpi.client import OpenpiPolicy
+from surehand.policies.openpi.server import OpenpiServer
 from surehand.wire.msgpack_numpy import pack, unpack
 
 from .served import STATE, D, H, Small, chunk, observation
@@ -187,7 +187,7 @@ def test_a_taken_port_is_one_line_and_a_stopped_server_frees_it() -> None:
 
 
 def test_stopping_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openpi_link, "PAUSES", ())
+    monkeypatch.setattr(link, "PAUSES", ())
     thinking, stuck = threading.Event(), threading.Event()
 
     def think(asked: int) -> None:

@@ -213,7 +213,7 @@ def test_a_folder_is_a_folder_whatever_its_name(tmp_path: Path, monkeypatch: pyt
             opened.append((folder, vlm))
             self.spec = PolicySpec(1, 1, Space())
 
-    monkeypatch.setattr("surehand.policies.lerobot.LeRobotPolicy", Stands)
+    monkeypatch.setattr("surehand.policies.lerobot.policy.LeRobotPolicy", Stands)
     for name in ("run:last", "checkpoint.onnx", "x.parquet"):
         (tmp_path / name).mkdir()
         open_policy(tmp_path / name, Access(vlm="model"))

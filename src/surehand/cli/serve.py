@@ -30,7 +30,7 @@ def serve(
     from surehand.cli import Interrupted
     from surehand.opening import open_policy
     from surehand.policies.mapping import Mapping
-    from surehand.policies.openpi_server import OpenpiServer
+    from surehand.policies.openpi.server import OpenpiServer
 
     def say(text: str) -> None:
         print(f"surehand serve: {text}", file=sys.stderr, flush=True)

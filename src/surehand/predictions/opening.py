@@ -69,7 +69,7 @@ def _server(scheme: str, url: str, access: Access) -> Policy:
     """The policy behind a server's address."""
     space = Space.parse(access.space)
     if scheme in ("ws", "wss"):
-        from surehand.policies.openpi import OpenpiPolicy
+        from surehand.policies.openpi.client import OpenpiPolicy
 
         return OpenpiPolicy(
             url, _mapping(access), api_key=access.api_key, timeout=access.timeout, resize=access.resize, space=space
@@ -86,7 +86,7 @@ def _server(scheme: str, url: str, access: Access) -> Policy:
             space=space,
         )
     if scheme == "tcp":
-        from surehand.policies.gr00t import Gr00tPolicy
+        from surehand.policies.gr00t.client import Gr00tPolicy
 
         mapping, groups = _gr00t(url, access)
         return Gr00tPolicy(
@@ -104,7 +104,7 @@ def _folder(folder: Path, access: Access) -> Policy:
                 f"{folder} is a checkpoint of {project}, which surehand does not run; "
                 f"start that project's policy server and give its address, {form}"
             )
-    from surehand.policies.lerobot import LeRobotPolicy
+    from surehand.policies.lerobot.policy import LeRobotPolicy
 
     return LeRobotPolicy(folder, access.vlm or None)
 

@@ -18,7 +18,7 @@ from surehand.exceptions import ShapeError, SurehandError
 from surehand.formats.lerobot import LeRobotFolder
 from surehand.formats.predictions_check import as_float32
 from surehand.frames import Predictions
-from surehand.policies.one_worker import OneWorker
+from surehand.policies.openpi.one_worker import OneWorker
 from surehand.policies.protocol import Observation
 from surehand.predictions.draws import Drawing, draw, draws_of
 from surehand.predictions.observations import Observations, Reader, Shown

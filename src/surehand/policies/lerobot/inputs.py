@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from surehand.exceptions import ShapeError, SurehandError
-from surehand.policies.lerobot_checkpoint import Checkpoint
+from surehand.policies.lerobot.checkpoint import Checkpoint
 from surehand.policies.protocol import Observation
 
 Batch = dict[str, Any]  # tensors (B, ...) under the observation's keys, and "task" as a list of B strings

@@ -7,7 +7,7 @@ from typing import Literal
 
 from surehand.exceptions import FormatError
 from surehand.frames import Space
-from surehand.policies.lerobot_checkpoint import ACTION, CheckpointConfig
+from surehand.policies.lerobot.checkpoint import ACTION, CheckpointConfig
 from surehand.policies.protocol import Mechanism, PolicySpec
 
 Length = Literal["chunk_size", "action_chunk_size", "n_action_steps", "horizon"]

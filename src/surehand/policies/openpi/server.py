@@ -19,10 +19,10 @@ from typing import Any, Self
 import numpy as np
 
 from surehand.exceptions import FormatError, SurehandError
-from surehand.policies import openpi_answers as answers
 from surehand.policies.mapping import Mapping
-from surehand.policies.one_worker import OneWorker
-from surehand.policies.openpi_link import authorization
+from surehand.policies.openpi import answers
+from surehand.policies.openpi.link import authorization
+from surehand.policies.openpi.one_worker import OneWorker
 from surehand.policies.protocol import Policy
 from surehand.wire.msgpack_numpy import pack, unpack
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from surehand.exceptions import SurehandError
-from surehand.policies.lerobot_checkpoint import ACTION, first_line
-from surehand.policies.lerobot_inputs import Batch, rows_of
-from surehand.policies.lerobot_kinds import KINDS
-from surehand.policies.lerobot_loading import Loaded
+from surehand.policies.lerobot.checkpoint import ACTION, first_line
+from surehand.policies.lerobot.inputs import Batch, rows_of
+from surehand.policies.lerobot.kinds import KINDS
+from surehand.policies.lerobot.loading import Loaded
 
 PICTURES, PICTURE = "observation.images", "observation.image"  # of all cameras, of the first
 
@@ -55,7 +55,7 @@ class Runner:
         """
         if not self._stochastic:
             return self.chunks(moments)
-        from surehand.policies.same_noise import SharedDraw, own_noise
+        from surehand.policies.lerobot.noise import SharedDraw, own_noise
 
         if len(seeds) == 1:
             with own_noise(seeds.tolist()) as noise:
@@ -75,7 +75,7 @@ class Runner:
 
     def chunks(self, moments: list[Batch]) -> np.ndarray:
         """(B, H, D) float32 in robot units, the observations of the policy's history given oldest first."""
-        from surehand.policies.same_noise import SharedDraw
+        from surehand.policies.lerobot.noise import SharedDraw
 
         try:
             return self._chunks(moments)

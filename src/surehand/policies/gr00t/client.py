@@ -13,8 +13,8 @@ import numpy as np
 from surehand.exceptions import SurehandError
 from surehand.frames import Samples, Space
 from surehand.policies.chunks import Learning
-from surehand.policies.gr00t_forms import FLAT, Wanted, columns_of
-from surehand.policies.gr00t_socket import Gr00tSocket, Refused
+from surehand.policies.gr00t.forms import FLAT, Wanted, columns_of
+from surehand.policies.gr00t.link import Gr00tSocket, Refused
 from surehand.policies.mapping import Mapping
 from surehand.policies.protocol import Answer, Observation, PolicySpec
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from surehand.exceptions import FormatError
-from surehand.policies.lerobot_checkpoint import ACTION, OLD_STATISTICS, WEIGHTS, Checkpoint
+from surehand.policies.lerobot.checkpoint import ACTION, OLD_STATISTICS, WEIGHTS, Checkpoint
 
 BEFORE, AFTER = OLD_STATISTICS[0], OLD_STATISTICS[2]
 

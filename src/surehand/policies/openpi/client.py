@@ -8,7 +8,7 @@ from surehand.exceptions import FormatError, ShapeError
 from surehand.frames import Space
 from surehand.policies.chunks import OneByOne, chunk_of
 from surehand.policies.mapping import Mapping
-from surehand.policies.openpi_link import OpenpiLink
+from surehand.policies.openpi.link import OpenpiLink
 from surehand.policies.protocol import Answer, Observation, PolicySpec
 from surehand.wire.msgpack_numpy import pack, unpack
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from surehand.exceptions import FormatError, SpaceError, SurehandError
-from surehand.policies.lerobot_checkpoint import (
+from surehand.policies.lerobot.checkpoint import (
     EMPTY_CAMERA,
     WEIGHTS,
     Checkpoint,
     Processor,
     first_line,
 )
-from surehand.policies.lerobot_language import local_copy
-from surehand.policies.lerobot_versions import config_class_of, installed_version, refuse_newer, unknown_fields
+from surehand.policies.lerobot.language import local_copy
+from surehand.policies.lerobot.versions import config_class_of, installed_version, refuse_newer, unknown_fields
 
 TOKENIZER = "tokenizer_processor"
 NOT_LOADED = "Could not load state dict"  # as lerobot prints it
@@ -62,7 +62,7 @@ def load(checkpoint: Checkpoint, vlm: str | None = None) -> Loaded:
         elif tokenizer:
             tokenizer = local_copy(folder, tokenizer, vlm, "tokenizer")
         if checkpoint.before is None:
-            from surehand.policies.lerobot_old import load_old
+            from surehand.policies.lerobot.old import load_old
 
             policy, before, after = load_old(checkpoint, config)
         else:

@@ -10,11 +10,11 @@ import numpy as np
 
 from surehand.exceptions import ShapeError, SurehandError
 from surehand.frames import Samples
-from surehand.policies.lerobot_checkpoint import locate, read_checkpoint, step_name
-from surehand.policies.lerobot_inputs import Inputs, rows_of, timeline
-from surehand.policies.lerobot_kinds import KINDS, first_step, spec_of
-from surehand.policies.lerobot_loading import load
-from surehand.policies.lerobot_running import Runner
+from surehand.policies.lerobot.checkpoint import locate, read_checkpoint, step_name
+from surehand.policies.lerobot.inputs import Inputs, rows_of, timeline
+from surehand.policies.lerobot.kinds import KINDS, first_step, spec_of
+from surehand.policies.lerobot.loading import load
+from surehand.policies.lerobot.running import Runner
 from surehand.policies.protocol import Answer, Observation
 
 MOST_ROWS = 64  # of one forward pass, where a caller asks for many draws of each observation

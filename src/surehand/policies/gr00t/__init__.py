@@ -1,0 +1,1 @@
+"""GR00T's ZeroMQ servers as policies, in the forms of its versions."""

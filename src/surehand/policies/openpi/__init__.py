@@ -1,0 +1,1 @@
+"""openpi's websocket protocol on both sides: its servers as policies, any policy as its server."""
