@@ -35,6 +35,11 @@ POLICY_CODES: dict[str, Known] = {
         "the normaliser changes nothing",
         "Its statistics are those of numbers that are normalised already; train with the dataset's own.",
     ),
+    "policy.normaliser_differs": Known(
+        "error",
+        "what normalises is not what un-normalises",
+        "The checkpoint's files contradict each other: save it again with one mode and one set of statistics.",
+    ),
     "policy.state_stats": Known(
         "warning",
         "the policy was trained on other states",

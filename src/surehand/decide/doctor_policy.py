@@ -68,12 +68,15 @@ def _check_files(
     keys = [dataset.action_key, *features.inputs]
     own = {key: stats for key in keys if (stats := quietly(lambda key=key: dataset.stats(key))) is not None}  # type: ignore[misc]
     own |= {"action": own[dataset.action_key]} if dataset.action_key in own else {}
+    order = checkpoints.check_order(features, own)
+    moved = {one.where for one in order}
     found = [
         *checkpoints.check_sizes(features, shapes, dataset.size),
         *checkpoints.check_cameras(features.cameras, cameras),
         *checkpoints.check_joint_order(features.action_names, dataset.action_names),
+        *order,
         *checkpoints.check_normalisers(features, own),
-        *checkpoints.check_state_stats(features, own),
+        *(one for one in checkpoints.check_state_stats(features, own) if one.where not in moved),
         *checkpoints.check_picture_stats(features, own),
     ]
     action = features.outputs.get("action")

@@ -1,35 +1,38 @@
 """What a LeRobot checkpoint reads and answers, and by which statistics each of it is normalised; without torch."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from surehand.exceptions import FormatError
-from surehand.formats.checkpoint_stats import MODES, NAMES
+from surehand.formats.checkpoint_processors import Side, read_modes, read_sides
 from surehand.formats.lerobot_stats import make_stats
 from surehand.formats.records import read_json
 from surehand.frames import By, Stats
 
-PROCESSORS = ("policy_preprocessor.json", "policy_postprocessor.json")
-NORMALISERS = ("normalizer_processor", "unnormalizer_processor")
 PADDED = ".empty_camera_"  # lerobot fills these inputs itself
 
 
 @dataclass(frozen=True, eq=False)
 class CheckpointFeature:
-    """One input or output: its type in lerobot's words, its shape, and how it is normalised ("" where it is not)."""
+    """One input or output: its type in lerobot's words, its shape, and how it is normalised ("" where it is not).
+
+    `stated` is what config.json says of that. Of an output `by` and `stats` are those that undo it after the policy,
+    `trained` those that normalise it for training, None where the checkpoint does not hold them.
+    """
 
     kind: str  # STATE, ENV, VISUAL, ACTION, ...
     shape: tuple[int, ...]
     by: By
     stats: Stats | None
+    stated: By | None = None
+    trained: tuple[By, Stats] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class CheckpointFeatures:
-    """What a checkpoint's files say of the policy's inputs and outputs."""
+    """What a checkpoint's files say of the policy's inputs and outputs; inputs go by the dataset's names."""
 
     folder: Path
     type: str
@@ -51,79 +54,48 @@ def read_checkpoint_features(path: str | os.PathLike[str]) -> CheckpointFeatures
     config = read_json(folder / "config.json") if folder is not None else None
     if folder is None or not isinstance(config, dict) or not isinstance(config.get("input_features"), dict):
         return None
-    modes, statistics = _normalisation(folder, config)
-    known: dict[str, dict[str, CheckpointFeature]] = {}
-    for side in ("input_features", "output_features"):
-        declared = config.get(side)
-        if not isinstance(declared, dict):
-            raise FormatError(f"{folder / 'config.json'}: {side} is {declared!r}, expected an object; save it again")
-        known[side] = {
-            key: _feature(key, value, modes, statistics, folder) for key, value in declared.items() if PADDED not in key
-        }
+    if not isinstance(config.get("output_features"), dict):
+        was = config.get("output_features")
+        raise FormatError(f"{folder / 'config.json'}: output_features is {was!r}, expected an object; save it again")
+    before, after = read_sides(folder, config)
+    stated = read_modes(config.get("normalization_mapping"), folder / "config.json")
+    inputs = {
+        before.renames.get(key, key): _feature(key, value, before, stated, folder)
+        for key, value in config["input_features"].items()
+        if PADDED not in key
+    }
+    outputs = {
+        key: _feature(key, value, after, stated, folder, before) for key, value in config["output_features"].items()
+    }
     names = config.get("action_feature_names")
-    features = {*known["input_features"], *known["output_features"]}
+    features = {*config["input_features"], *outputs}
+    held = {*before.statistics, *after.statistics}
     return CheckpointFeatures(
         folder=folder,
         type=str(config.get("type", "")),
-        inputs=known["input_features"],
-        outputs=known["output_features"],
+        inputs=inputs,
+        outputs=outputs,
         action_names=tuple(map(str, names)) if isinstance(names, list) else None,
-        stray=tuple(sorted(key for key in statistics if key not in features and not key.endswith("_index"))),
+        stray=tuple(sorted(key for key in held if key not in features and not key.endswith("_index"))),
         relative=bool(config.get("use_relative_actions")),
     )
 
 
 def _feature(
-    key: str, declared: Any, modes: Mapping[str, By], statistics: Mapping[str, dict[str, Any]], folder: Path
+    key: str, declared: Any, side: Side, stated: dict[str, By], folder: Path, trained: Side | None = None
 ) -> CheckpointFeature:
     try:
         kind, shape = str(declared["type"]), tuple(int(size) for size in declared["shape"])
     except (TypeError, KeyError, ValueError):
         raise FormatError(f"{folder / 'config.json'}: feature {key!r} lacks a type or a shape; save it again") from None
-    found = statistics.get(key)
-    stats = make_stats(found, f"{folder.name} key {key!r}") if found else None
-    return CheckpointFeature(kind, shape, modes.get(kind, ""), stats)
+    if not shape or min(shape) < 1:
+        raise FormatError(f"{folder / 'config.json'}: feature {key!r} has shape {list(shape)}; save it again")
+    stats = _stats(key, side, folder)
+    learned = None if trained is None else _stats(key, trained, folder)
+    before = None if trained is None or learned is None else (trained.modes.get(kind, ""), learned)
+    return CheckpointFeature(kind, shape, side.modes.get(kind, ""), stats, stated.get(kind), before)
 
 
-def _normalisation(folder: Path, config: dict[str, Any]) -> tuple[dict[str, By], dict[str, dict[str, Any]]]:
-    """(mode by type of feature, statistics by key): of the processors, or of a policy that normalises inside."""
-    modes = dict(config.get("normalization_mapping") or {})
-    statistics: dict[str, dict[str, Any]] = {}
-    for name in PROCESSORS:
-        found = read_json(folder / name) if (folder / name).is_file() else {}
-        for step in found.get("steps", []) if isinstance(found, dict) else []:
-            if step.get("registry_name") in NORMALISERS:
-                modes |= step.get("config", {}).get("norm_map") or {}
-                state = folder / Path(str(step.get("state_file"))).name
-                for key, values in _tensors(state, "").items():
-                    statistics.setdefault(key, values)
-    if not statistics and not any((folder / name).is_file() for name in PROCESSORS):
-        for side in ("normalize_inputs", "normalize_targets", "unnormalize_outputs"):  # lerobot up to 0.3.3
-            for key, values in _tensors(folder / "model.safetensors", f"{side}.buffer_").items():
-                statistics.setdefault(_dotted(key, config), values)
-    named = {kind: MODES.get(str(mode).rsplit(".", 1)[-1].upper(), "") for kind, mode in modes.items()}
-    return named, statistics
-
-
-def _dotted(buffer: str, config: dict[str, Any]) -> str:
-    """The feature whose dots were written as underscores in a buffer's name."""
-    features = [*config.get("input_features", {}), *config.get("output_features", {})]
-    return next((key for key in features if key.replace(".", "_") == buffer), buffer)
-
-
-def _tensors(file: Path, prefix: str) -> dict[str, dict[str, Any]]:
-    """{feature: {statistic: values}} of the tensors whose names start so; weights are not touched."""
-    from safetensors import SafetensorError, safe_open
-
-    if not file.is_file():
-        return {}
-    found: dict[str, dict[str, Any]] = {}
-    try:
-        with safe_open(file, framework="numpy") as tensors:
-            for key in tensors.keys():
-                feature, _, statistic = key.removeprefix(prefix).rpartition(".")
-                if key.startswith(prefix) and feature and statistic in NAMES:
-                    found.setdefault(feature, {})[statistic] = tensors.get_tensor(key).ravel()
-    except (SafetensorError, OSError) as error:
-        raise FormatError(f"{file}: not a readable safetensors file ({error}); copy it again") from None
-    return found
+def _stats(key: str, side: Side, folder: Path) -> Stats | None:
+    found = side.statistics.get(key)
+    return make_stats(found, f"{folder.name} key {key!r}") if found else None

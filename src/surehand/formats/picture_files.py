@@ -9,7 +9,7 @@ import os
 import secrets
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -47,16 +47,16 @@ def _check(picture: np.ndarray, row: int) -> int:
     return zlib.crc32(picture.data, row & 0xFFFFFFFF)
 
 
-def read(entry: Path, rows: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
-    """(n, h, w, 3) of these rows, or None where one is absent or damaged."""
+def read(entry: Path, rows: np.ndarray, size: tuple[int, int], trusted: Collection[Path] = ()) -> np.ndarray | None:
+    """(n, h, w, 3) of these rows, or None where one is absent or damaged; `trusted` files are not checked again."""
     places: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     left = np.ones(len(rows), bool)
-    for _, records in _segments(entry, size):
+    for path, records in _segments(entry, size):
         if records is None or not left.any():
             continue
         _, wanted, here = np.intersect1d(np.where(left, rows, -1), records["row"], return_indices=True)
         if len(here):
-            if not all(_sound(records, place) for place in here.tolist()):
+            if path not in trusted and not all(_sound(records, place) for place in here.tolist()):
                 return None
             places.append((records, wanted, here))
             left[wanted] = False
@@ -86,10 +86,10 @@ def sound_rows(entry: Path, rows: np.ndarray, size: tuple[int, int]) -> np.ndarr
     return np.concatenate(held)
 
 
-def write(entry: Path, rows: np.ndarray, size: tuple[int, int], decode: Decode) -> None:
-    """Nothing; one more file of the entry, whole or not at all."""
+def write(entry: Path, rows: np.ndarray, size: tuple[int, int], decode: Decode) -> Path:
+    """One more file of the entry, whole or not at all."""
     name = secrets.token_hex(8)
-    draft = entry / f".{name}.part"
+    draft, path = entry / f".{name}.part", entry / f"{name}.npy"
     head = {"descr": np.lib.format.dtype_to_descr(record(size)), "fortran_order": False, "shape": (len(rows),)}
     try:
         # Written by a thread of its own: the decoder goes on meanwhile.
@@ -102,12 +102,13 @@ def write(entry: Path, rows: np.ndarray, size: tuple[int, int], decode: Decode) 
                     waiting.popleft().result()
             for written in waiting:
                 written.result()
-        os.replace(draft, entry / f"{name}.npy")
+        os.replace(draft, path)
     except BaseException:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
             entry.rmdir()  # where nothing else is in it
         raise
+    return path
 
 
 def _put(file: IO[bytes], row: int, picture: np.ndarray) -> None:

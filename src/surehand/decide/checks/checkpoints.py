@@ -11,6 +11,7 @@ from surehand.formats.checkpoint_stats import NEEDED
 from surehand.frames import Stats
 
 INERT = 1e-3  # how far from mean 0 and deviation 1 (or −1 to 1) statistics may be and change nothing
+SAME = 1e-4  # relative difference of one statistic on both sides of a policy, by rounding
 FAR = 3.0  # deviations between the mean of the checkpoint's states and the dataset's
 IMAGENET = (np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]))  # what lerobot puts in by default
 
@@ -57,7 +58,8 @@ def check_joint_order(known: Sequence[str] | None, names: Sequence[str] | None) 
 
 
 def check_normalisers(features: CheckpointFeatures, own: dict[str, Stats]) -> list[Finding]:
-    """Features that are to be normalised and have no statistics, or such as change nothing. `own`: the dataset's."""
+    """Features that are to be normalised and have no statistics, such as change nothing, or others after the policy
+    than before it. `own`: the dataset's."""
     found = []
     for key, feature in {**features.inputs, **features.outputs}.items():
         missing = [name for name in NEEDED[feature.by] if feature.stats is None or getattr(feature.stats, name) is None]
@@ -69,7 +71,75 @@ def check_normalisers(features: CheckpointFeatures, own: dict[str, Stats]) -> li
             evidence = f"{key}: every {' is {} and every '.join(NEEDED[feature.by])} is {{}}"
             said = ("0", "1") if feature.by == "mean_std" else ("−1", "1")
             found.append(finding("policy.normaliser_inert", evidence.format(*said), key))
+        elif evidence := _apart(feature):
+            found.append(finding("policy.normaliser_differs", f"{key} {evidence}", key))
+        elif feature.stated is not None and feature.stated != feature.by:
+            evidence = (
+                f"{key} is normalised by {feature.stated or 'nothing'} in config.json, by {feature.by or 'nothing'}"
+            )
+            found.append(finding("policy.normaliser_differs", f"{evidence} in its processors", key, severity="warning"))
     return found
+
+
+def _apart(feature: CheckpointFeature) -> str:
+    """How what undoes an output differs from what normalised it for training, "" where it does not."""
+    if feature.trained is None:
+        return ""
+    by, stats = feature.trained
+    if by != feature.by:
+        return (
+            f"is normalised by {by or 'nothing'} before the policy, un-normalised by {feature.by or 'nothing'} after it"
+        )
+    for name in NEEDED[by]:
+        one, other = getattr(stats, name), getattr(feature.stats, name, None)
+        if one is None or other is None or one.shape != other.shape:
+            continue
+        gap = np.abs(one - other) / np.maximum(1e-6 + np.abs(one), 1e-6)
+        if not (gap <= SAME).all():
+            dim = worst(np.nan_to_num(gap, nan=np.inf))
+            return f"{name} of dim {dim} is {one[dim]:.4g} before the policy, {other[dim]:.4g} after it"
+    return ""
+
+
+def check_order(features: CheckpointFeatures, own: dict[str, Stats]) -> list[Finding]:
+    """Statistics that are the dataset's in another order of columns: its joints are in another order."""
+    found = []
+    for key, feature in {**features.inputs, **features.outputs}.items():
+        trained, here = feature.stats, own.get(key)
+        if feature.kind == "VISUAL" or trained is None or here is None:
+            continue
+        order = _order(trained, here)
+        if len(order):
+            moved = np.flatnonzero(order != np.arange(len(order)))
+            evidence = (
+                f"{key}: the statistics of column {moved[0]} are those of the dataset's column {order[moved[0]]}; "
+                f"{plural(len(moved), 'column')} differ"
+            )
+            found.append(finding("policy.joint_order", evidence, key))
+    return found
+
+
+def _order(trained: Stats, here: Stats) -> np.ndarray:
+    """The dataset's column (D,) that each column's mean and deviation fit, empty where they are in order or fit none.
+
+    In another order: two columns or more lie half a deviation off, and within a tenth of one where they are moved to.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    sides = [side for stats in (trained, here) for side in (stats.mean, stats.std)]
+    if any(side is None or side.ndim != 1 or side.shape != sides[0].shape for side in sides):  # type: ignore[union-attr]
+        return np.empty(0, int)
+    mean, std, own_mean, own_std = (np.asarray(side, float) for side in sides)
+    if not np.isfinite([mean, std, own_mean, own_std]).all():
+        return np.empty(0, int)
+    scale = np.maximum(own_std, 1e-6 + 1e-6 * np.abs(own_mean))
+    gap = np.maximum(np.abs(mean[:, None] - own_mean), np.abs(std[:, None] - own_std)) / scale
+    # Of columns that look alike (dead ones) each stays where it is.
+    _, order = linear_sum_assignment(np.minimum(gap, 1e6) - 0.1 * np.eye(len(mean)))
+    fits = gap[np.arange(len(mean)), order] <= 0.1
+    if not fits.all() or (np.diag(gap) > 0.5).sum() < 2:
+        return np.empty(0, int)
+    return np.asarray(order)
 
 
 def _inert(feature: CheckpointFeature) -> bool:

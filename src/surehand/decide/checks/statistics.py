@@ -123,12 +123,11 @@ def _plausible(claimed: Stats, facts: Facts) -> float:
     square_se = np.sqrt((weight**2 * (squares - truth.std**2) ** 2).sum(0))
     worst_z = 0.0
     if claimed.mean is not None:
-        worst_z = max(
-            worst_z, float((np.abs(claimed.mean - truth.mean) / (2 * mean_se + CLOSE * truth.std))[live].max())
-        )
+        shift = np.abs(claimed.mean - truth.mean)[live]
+        worst_z = max(worst_z, float((shift / (2 * mean_se + CLOSE * truth.std)[live]).max()))
     if claimed.std is not None:
-        shift = np.abs(claimed.std**2 - truth.std**2)
-        worst_z = max(worst_z, float((shift / (2 * square_se + CLOSE * truth.std**2))[live].max()))
+        shift = np.abs(claimed.std**2 - truth.std**2)[live]
+        worst_z = max(worst_z, float((shift / (2 * square_se + CLOSE * truth.std**2)[live]).max()))
     return worst_z
 
 
