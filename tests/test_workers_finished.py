@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from surehand.exceptions import ShapeError, SurehandError
 from surehand.workers import Failure, finished_jobs
+from surehand.workers.actors import Died
 from surehand.workers.finished import _Queue
+from surehand.workers.processes import Processes
 
 sys.path.insert(0, str(Path(__file__).parent))  # workers import it too
 import small_actors as small
@@ -127,6 +129,25 @@ def test_a_dead_workers_own_child_does_not_hide_its_death() -> None:
     assert "killed by SIGKILL" in str(results[0].error)
 
 
+def test_of_two_workers_that_die_together_neither_is_forgotten(tmp_path: Path) -> None:
+    with closing(Processes(small.State, small.slept, 3)) as pool:
+        first, second = pool.start(), pool.start()
+        for worker in (first, second):
+            assert list(pool.wait([worker])) == [worker]
+            worker.answer()
+            worker.give(str(tmp_path))
+            worker.process.kill()
+            worker.process.join()
+        with pytest.raises(Died):
+            first.answer()
+        pool.start()  # in the place of the first, before anybody has looked at the second
+        found: list[Any] = []
+        waiting = threading.Thread(target=lambda: found.extend(pool.wait([second])), daemon=True)
+        waiting.start()
+        waiting.join(20)
+        assert found == [second]
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_closing_early_leaves_no_process(tmp_path: Path, processes: int) -> None:
     begin = partial(small.State, str(tmp_path))
@@ -203,6 +224,19 @@ def test_a_program_may_end_without_closing(tmp_path: Path) -> None:
     _, errors = started.communicate(timeout=30)
     assert (started.returncode, errors) == (0, "")
     nobody_is_left(started.pid)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_jobs_that_are_no_longer_wanted_are_left_out(processes: int) -> None:
+    over: set[str] = set()
+    found = []
+    groups = list("aaaaaab")
+    for index, _ in finished_jobs(
+        small.State, small.grouped, groups, groups=groups, wanted=lambda job: job not in over, processes=processes
+    ):
+        found.append(index)
+        over.add("a")
+    assert 6 in found and len(found) <= 4  # what the workers were at already comes, too
 
 
 def test_a_worker_goes_on_with_its_group() -> None:

@@ -24,9 +24,9 @@ def open_policy(address: str | os.PathLike[str], access: Access | None = None) -
     SurehandError, in one line, for what is none, is not there or does not load.
     """
     if _learned(Path(address)):
-        from surehand.sim.opening import open_policy as open_learned
+        from surehand.sim.learners import load_policy
 
-        return open_learned(address, access)
+        return load_policy(address)
     return open_other(address, access)
 
 

@@ -164,6 +164,23 @@ def test_doctor_exits_with_one_on_findings(
     assert "mean" in capsys.readouterr().out
 
 
+def test_whatever_a_policys_own_code_raises_is_a_finding(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from surehand.frames import Space\nfrom surehand.policies.protocol import PolicySpec\n"
+        "class Mine:\n"
+        "    spec = PolicySpec(4, 3, Space())\n"
+        "    def infer(self, *_): raise RuntimeError('shapes cannot be multiplied')\n"
+        "    infer_batch = sample = infer\n"
+        "    def reset(self): ...\n"
+    )
+    asked = ("doctor", folder / "dataset", "--layout", LAYOUT, "--policy", f"{tmp_path}/mine.py:Mine", "--json")
+    assert run(monkeypatch, *asked) == 1
+    found = {one["code"]: one["evidence"] for one in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["policy.unreadable"] == "RuntimeError: shapes cannot be multiplied"
+
+
 def test_robots_are_listed_and_found(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from surehand.decide.doctor_policy import Patient
 from surehand.formats.checkpoint_features import CheckpointFeature, CheckpointFeatures
 from surehand.formats.lerobot import LeRobotFolder, open_lerobot
 from surehand.formats.lerobot_write import write_lerobot
-from surehand.frames import Actions, Predictions, Space, Stats
+from surehand.frames import Actions, By, Predictions, Space, Stats
 from surehand.policies.probe import Probe
 from surehand.policies.protocol import PolicySpec
 
@@ -50,7 +50,7 @@ def features(dataset: LeRobotFolder) -> CheckpointFeatures:
 @pytest.fixture
 def probe(worlds: Any, recorded: Actions, rng: np.random.Generator) -> Probe:
     made: Predictions = worlds.predict(rng, recorded).take(slice(0, 200))
-    spec = PolicySpec(made.prediction.shape[2], 14, Space("robot"))
+    spec = PolicySpec(made.prediction.shape[2], 14, Space("robot"), cameras=(HEAD,))
     return Probe("act", spec, made, np.full(8, 0.004), identical=True)
 
 
@@ -108,6 +108,33 @@ def test_statistics_of_other_data(codes: Codes, features: CheckpointFeatures, da
     assert codes(features=relative) == {"policy.ok"}, "offsets from the state have statistics of their own"
 
 
+def test_statistics_before_and_after_the_policy_are_one(codes: Codes, features: CheckpointFeatures) -> None:
+    action = features.outputs["action"]
+    assert action.stats is not None and action.stats.std is not None and action.stats.mean is not None
+
+    def trained(by: By, stats: Stats, **more: Any) -> set[str]:
+        changed = replace(action, trained=(by, stats), **more)
+        return codes(features=replace(features, outputs={"action": changed}))
+
+    same = replace(action.stats, mean=action.stats.mean * (1 + 1e-7))
+    assert trained("mean_std", same) == trained("mean_std", same, stated="mean_std") == {"policy.ok"}
+    assert trained("mean_std", replace(same, std=1.01 * action.stats.std)) == {"policy.normaliser_differs"}
+    assert trained("mean_std", replace(same, mean=np.full(14, np.nan))) == {"policy.normaliser_differs"}
+    assert trained("min_max", same) == {"policy.normaliser_differs"}
+    assert trained("mean_std", same, stated="min_max") == {"policy.normaliser_differs"}
+
+
+def test_statistics_in_another_order_are_joints_in_another_order(
+    codes: Codes, features: CheckpointFeatures, dataset: LeRobotFolder
+) -> None:
+    order = np.array([2, 0, 1, *range(3, 14)])
+    for key in ("action", STATE):
+        own = dataset.stats(key)
+        assert own is not None and own.mean is not None and own.std is not None
+        moved = Stats(mean=own.mean[order] + 0.02 * own.std, std=own.std[order], source="moved")
+        assert codes(features=with_stats(features, key, moved)) == {"policy.joint_order"}
+
+
 def test_sizes_inputs_cameras_and_joints(codes: Codes, features: CheckpointFeatures) -> None:
     action, state = features.outputs["action"], features.inputs[STATE]
     assert codes(features=replace(features, outputs={"action": replace(action, shape=(7,))})) == {"policy.action_size"}
@@ -136,6 +163,11 @@ def test_statistics_of_pictures(features: CheckpointFeatures) -> None:
     assert found(0.61, 0.39, 0.2) == found(0.485, 0.456, 0.406) == found(0.5, 0.4, 0.3) == []
     assert found(0.21, 0.4, 0.6) == ["policy.channel_order"]
     assert found(150.0, 100.0, 50.0) == ["policy.image_range"]
+    wide = pictured(features, [0.5, 0.4, 0.3])
+    wide = replace(
+        wide, inputs={HEAD: replace(wide.inputs[HEAD], stats=Stats(mean=np.full(3, 0.4), std=np.full(3, 51.0)))}
+    )
+    assert [f.code for f in checkpoints.check_picture_stats(wide, own)] == ["policy.image_range"]
 
 
 def test_answers_in_another_space_are_recognised(codes: Codes, probe: Probe, dataset: LeRobotFolder) -> None:
@@ -160,6 +192,10 @@ def test_draws_and_pace(codes: Codes, probe: Probe) -> None:
     assert codes(probe=noisy) == {"policy.claims_noise"} and codes(probe=replace(noisy, identical=False)) == {
         "policy.ok"
     }
+    asked_first = replace(noisy, spec=replace(noisy.spec, seeded=False))
+    assert codes(probe=asked_first) == {"policy.ok"}, "a server does not say whether it is random"
+    assert codes(probe=replace(probe, unlike=0.02)) == {"policy.unsteady"}
+    assert codes(probe=replace(noisy, unlike=0.02, identical=False)) == {"policy.ok"}
     horizon = probe.predictions.prediction.shape[2]
     late = replace(probe, seconds=np.full(8, 1.2 * (horizon // 2) / 30))  # at 30 Hz
     assert codes(probe=late) == {"policy.slow"} and codes(probe=late, executed=horizon) == {"policy.ok"}
@@ -178,3 +214,23 @@ def test_pictures_that_do_not_count_or_count_exchanged(
     assert found(made, worse, worse) == found(made, made, worse) == []
     assert found(worse, made, made) == ["policy.channel_order"]
     assert found(made, made, made) == ["policy.blind"]
+    seen = replace(probe, swapped=made, dark=made)
+    (told,) = answers.check_pictures(seen, recorded)
+    assert told.severity == "warning", "it says that it looks"
+    (told,) = answers.check_pictures(replace(seen, spec=replace(seen.spec, cameras=None)), recorded)
+    assert told.severity == "note", "it was shown whatever there is"
+
+
+def test_exchanged_pictures_are_counted_by_episode(
+    probe: Probe, recorded: Actions, worlds: Any, rng: np.random.Generator
+) -> None:
+    """One frame in four decides, in every episode; the others are a little worse exchanged."""
+    made: Predictions = worlds.predict(rng, recorded)
+    noise = rng.normal(0, 1, made.prediction.shape)
+    decided = np.arange(len(made)) % 4 == 0
+    wrong = made.prediction + np.where(decided, 1.0, 0.05)[:, None, None, None] * noise
+    right = made.prediction + np.where(decided, 0.1, 0.08)[:, None, None, None] * noise
+    one, other = (replace(made, prediction=values.astype(np.float32)) for values in (wrong, right))
+    seen = replace(probe, predictions=one, swapped=other, dark=made)
+    assert [f.code for f in answers.check_pictures(seen, recorded)] == ["policy.channel_order"]
+    assert answers.check_pictures(replace(seen, predictions=other, swapped=one), recorded) == []

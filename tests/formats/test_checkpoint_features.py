@@ -21,6 +21,7 @@ CONFIG: dict[str, Any] = {
     "output_features": {"action": {"type": "ACTION", "shape": [2]}},
     "normalization_mapping": {"STATE": "MEAN_STD", "VISUAL": "IDENTITY", "ACTION": "MIN_MAX"},
 }
+STEP = "normalizer_processor"
 TENSORS = {
     "observation.state.mean": np.array([1.0, 2.0, 3.0], np.float32),
     "observation.state.std": np.ones(3, np.float32),
@@ -52,6 +53,58 @@ def test_processors_statistics_belong_to_their_features(tmp_path: Path) -> None:
     np.testing.assert_array_equal(state.stats.mean, [1, 2, 3])
     np.testing.assert_array_equal(action.stats.max, [4, 4])
     assert action.stats.mean is None and found.stray == ("actions",)
+
+
+def test_what_undoes_an_action_is_read_beside_what_normalised_it(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "act")
+    after = next(folder.glob("*postprocessor*.safetensors"))
+    save_file(TENSORS | {"action.max": np.full(2, 9.0, np.float32)}, after)
+    found = read_checkpoint_features(folder)
+    assert found is not None
+    action = found.outputs["action"]
+    assert action.stats is not None and action.trained is not None and action.stated == "min_max"
+    np.testing.assert_array_equal(action.stats.max, [9, 9])
+    assert action.trained[0] == "min_max"
+    np.testing.assert_array_equal(action.trained[1].max, [4, 4])
+    after.unlink()
+    with pytest.raises(
+        FormatError, match=r"names policy_postprocessor_step_0_unnormalizer_processor[.]safetensors, which is"
+    ):
+        read_checkpoint_features(folder)
+    (folder / "policy_postprocessor.json").write_text('{"steps": []}')
+    found = read_checkpoint_features(folder)
+    assert found is not None and found.outputs["action"].stats is None, "those before the policy undo nothing"
+
+
+def test_inputs_go_by_the_datasets_names(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "act")
+    written = json.loads((folder / "policy_preprocessor.json").read_text())
+    renames = {"observation.images.top": "observation.images.head", "observation.joints": "observation.state"}
+    step = {"registry_name": "rename_observations_processor", "config": {"rename_map": renames}}
+    (folder / "policy_preprocessor.json").write_text(json.dumps({"steps": [step, *written["steps"]]}))
+    found = read_checkpoint_features(folder)
+    assert found is not None and found.cameras == ("observation.images.top",)
+    assert found.inputs["observation.joints"].stats is not None, "its statistics are under the policy's name"
+    assert found.stray == ("actions",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", CONFIG | {"normalization_mapping": ["MEAN_STD"]}),
+        ("config.json", CONFIG | {"output_features": {"action": {"type": "ACTION", "shape": []}}}),
+        ("policy_preprocessor.json", {"steps": ["normalizer_processor", None]}),
+        ("policy_preprocessor.json", {"steps": [{"registry_name": STEP, "config": [1]}]}),
+        ("policy_postprocessor.json", {"steps": [{"registry_name": STEP, "config": {"norm_map": [1]}}]}),
+        ("policy_postprocessor.json", []),
+    ],
+)  # fmt: skip
+def test_damaged_files_are_refused_in_one_line(tmp_path: Path, name: str, content: Any) -> None:
+    folder = saved(tmp_path / "act")
+    (folder / name).write_text(json.dumps(content))
+    with pytest.raises(FormatError, match=name.replace(".", "[.]")) as refused:
+        read_checkpoint_features(folder)
+    assert "\n" not in str(refused.value)
 
 
 def test_older_checkpoints_keep_statistics_in_the_model(tmp_path: Path) -> None:

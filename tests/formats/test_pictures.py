@@ -231,6 +231,15 @@ def test_a_limit_too_small_for_one_episode(root: Path, tmp_path: Path) -> None:
     assert not entries(tmp_path)
 
 
+def test_what_the_disk_refuses_ahead_of_use_is_not_put_into_memory(
+    root: Path, tmp_path: Path, asked: list[object]
+) -> None:
+    seen = Pictures(open_lerobot(root), [KEY], tmp_path, 3 * FRAME)
+    seen.prepare([1])  # twelve pictures, as a long episode's may be more than memory holds
+    assert not asked and "do not fit" in seen.warnings[0]
+    assert said(seen.frames(1, KEY, np.arange(2))) == [(1, 0), (1, 1)]
+
+
 FULL = """
 import resource, sys
 import numpy as np

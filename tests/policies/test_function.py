@@ -76,6 +76,24 @@ CODE = """
 
     agent = Agent()
 
+    class Counts:
+        history = 2
+        inputs = ("observation.state",)
+        def __init__(self):
+            self.steps, self.closed = 0, False
+        def infer(self, observation):
+            self.steps += 1
+            return np.full((1, 1), self.steps)
+        def reset(self):
+            self.steps = 0
+        def close(self):
+            self.closed = True
+
+    counts = Counts()
+
+    def was_closed(observation):
+        return [[counts.closed]]
+
     class Whole:
         def __init__(self):
             self.spec = PolicySpec(1, 2, Space("normalised", "mean_std"))
@@ -125,6 +143,17 @@ def test_a_function_of_one_observation(file: str) -> None:
 def test_what_it_may_be_and_may_answer(file: str, name: str, shape: tuple[int, int]) -> None:
     found = open_function(f"{file}:{name}").infer(observation(0))["actions"]
     assert found.shape == shape and found.dtype in (np.float32, np.float64)
+
+
+def test_an_object_says_what_it_reads_and_is_told_where_an_episode_begins_and_all_ends(file: str) -> None:
+    policy: Any = open_function(f"{file}:counts")
+    assert (policy.spec.history, policy.spec.inputs) == (2, ("observation.state",))
+    found = [policy.infer({})["actions"].item() for _ in range(2)]
+    policy.reset()
+    found.append(policy.infer({})["actions"].item())
+    assert found == [1, 2, 1]
+    policy.close()
+    assert open_function(f"{file}:was_closed").infer({})["actions"].item()
 
 
 def test_a_policy_is_used_as_it_is(file: str) -> None:
@@ -243,3 +272,13 @@ def test_nothing_else_is_needed(file: str) -> None:
     answers: dict[str, Any] = {}
     policy = FunctionPolicy(lambda observation: answers.setdefault("seen", observation)["x"], "lambda")
     np.testing.assert_array_equal(policy.infer({"x": [1, 2]})["actions"], [[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("name", ["Made", "called"])
+def test_code_that_ends_the_program_is_one_line_too(tmp_path: Path, name: str) -> None:
+    (tmp_path / "ending.py").write_text(
+        "class Made:\n    def __init__(self): raise SystemExit('no licence')\n"
+        "def called(o): raise SystemExit('no licence')\n"
+    )
+    with pytest.raises(SurehandError, match=f"ending[.]py:{name}: SystemExit: no licence"):
+        open_function(f"{tmp_path / 'ending.py'}:{name}").infer({})

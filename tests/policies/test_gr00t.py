@@ -215,7 +215,27 @@ def test_nobody_there_and_somebody_else() -> None:
             Gr00tPolicy(url, MAPPING, timeout=0.3)
 
 
-@pytest.mark.parametrize("url", ["tcp://", "http://x:1", "tcp://x:99999", "tcp://x/path"])
+def test_a_name_is_looked_up_once_for_whoever_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ZeroMQ would take a name's first address alone, and "localhost" may begin with IPv6's."""
+    known = socket.getaddrinfo
+
+    def look_up(host: Any, *more: Any, **named: Any) -> Any:
+        return (
+            [found for name in ("::1", "127.0.0.1") for found in known(name, *more, **named)]
+            if (host == "robot.invalid")
+            else known(host, *more, **named)
+        )
+
+    with peer("gr00t", "--form=n16") as port:
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        policy = Gr00tPolicy(f"tcp://robot.invalid:{port}", MAPPING, timeout=5)
+        np.testing.assert_array_equal(
+            policy.infer(observation(0))["actions"], expected(leaves(observation(0))).astype(np.float32)
+        )
+        policy.close()
+
+
+@pytest.mark.parametrize("url", ["tcp://", "http://x:1", "tcp://x:99999", "tcp://x/path", "tcp://a..b:1"])
 def test_no_address(url: str) -> None:
     with pytest.raises(FormatError, match="expected tcp://HOST:PORT"):
         Gr00tPolicy(url, MAPPING)
@@ -239,6 +259,7 @@ def test_a_server_that_does_not_say_what_it_wants_is_tried_in_every_form() -> No
         ({"action": {"modality_keys": ["arm"], "delta_indices": [0, 2]}}, "one after the other"),
         ({"state": {"modality_keys": ["arm"], "delta_indices": [0, 1]}}, "of the future"),
         ({"state": {"modality_keys": ["arm"], "delta_indices": []}}, "of the future"),
+        ({"state": {"modality_keys": ["arm"], "delta_indices": [-(10**9), 0]}}, "further back than 1000"),
     ],
 )
 def test_a_configuration_that_cannot_be_met(said: Any, why: str) -> None:

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from surehand.exceptions import FormatError, ShapeError, SurehandError
+from surehand.policies.function import FunctionPolicy
 from surehand.policies.mapping import Mapping
 from surehand.policies.openpi import link
 from surehand.policies.openpi.client import OpenpiPolicy
 from surehand.policies.openpi.server import OpenpiServer
-from surehand.policies.protocol import Policy
+from surehand.policies.protocol import Observation, Policy
 from surehand.wire.msgpack_numpy import pack
 
 from .served import HEAD, STATE, D, H, Small, chunk, frame, handshake, observation, read_frame, scripted
@@ -35,7 +36,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch, need: Callable[[str], None]) -> None:
 def test_a_policy_served_and_asked_is_the_policy() -> None:
     with OpenpiServer(Small(), port=0) as server, OpenpiPolicy(server.url) as policy:
         assert isinstance(policy, Policy)
-        assert (policy.spec.horizon, policy.spec.dims, policy.spec.seeded) == (0, 0, False)
+        assert (policy.spec.horizon, policy.spec.dims, policy.spec.seeded) == (0, 0, True)
         assert policy.metadata["policy"] == "small" and policy.metadata["horizon"] == H
         asked = [observation(seed) for seed in range(4)]
         answers = [policy.infer(asked[0]), *policy.infer_batch(asked[1:])]
@@ -46,7 +47,7 @@ def test_a_policy_served_and_asked_is_the_policy() -> None:
         assert set(answers[1]["server_timing"]) == {"infer_ms", "prev_total_ms"}
         assert answers[0]["policy_timing"]["infer_ms"] >= 0
         assert (policy.spec.horizon, policy.spec.dims) == (H, D)
-        assert (policy.spec.stochastic, policy.spec.generator, policy.spec.cameras) == (True, "noise", None)
+        assert (policy.spec.stochastic, policy.spec.generator, policy.spec.cameras) == (False, "deterministic", None)
 
 
 def test_samples_are_as_many_answers() -> None:
@@ -158,6 +159,20 @@ def test_a_dropped_connection_is_opened_again(cut: bytes) -> None:
         np.testing.assert_array_equal(policy.infer(observation())["actions"], FINE)
 
 
+def test_an_answer_without_end_is_cut_off_and_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "LARGEST", 1000)
+    asked: list[int] = []
+
+    def run(peer: socket.socket, count: int) -> None:
+        asked.append(count)
+        talk(frame(bytes(2000)))(peer, count)
+
+    with scripted(run) as url, OpenpiPolicy(url, timeout=10) as policy:
+        with pytest.raises(SurehandError, match=r"sent more than .* at once; is this a policy server"):
+            policy.infer(observation())
+    assert asked == [1]
+
+
 def test_a_server_that_keeps_dropping_is_given_up() -> None:
     asked = []
 
@@ -180,6 +195,47 @@ def test_another_server_at_the_same_address_is_not_taken_for_the_first() -> None
     with scripted(run) as url, OpenpiPolicy(url, timeout=10) as policy:
         with pytest.raises(SurehandError, match="came back as another server"):
             policy.infer(observation())
+
+
+def test_a_served_policy_is_given_the_observations_before() -> None:
+    def both(one: Observation) -> np.ndarray:
+        return np.stack([one["history"][0][STATE], one[STATE]])
+
+    both.history = 2  # type: ignore[attr-defined]
+    before, now = observation(1), observation(2)
+    with OpenpiServer(FunctionPolicy(both, "mine:both"), port=0) as server, OpenpiPolicy(server.url) as policy:
+        assert policy.spec.history == 2
+        found = policy.infer({**now, "history": [before]})["actions"]
+        np.testing.assert_array_equal(found, np.stack([before[STATE], now[STATE]]))
+    mapping = Mapping.parse("place=observation.state")
+    back = Mapping.parse("observation.state=place", flat=True)
+    with (
+        OpenpiServer(FunctionPolicy(both, "mine:both"), port=0, mapping=back) as server,
+        OpenpiPolicy(server.url, mapping) as policy,
+    ):
+        np.testing.assert_array_equal(policy.infer({**now, "history": [before]})["actions"], found)
+
+
+@pytest.mark.parametrize("said", [0, 10**9, 2.0, "2"])
+def test_a_history_that_nobody_can_give_is_not_believed(said: object) -> None:
+    whole = {"surehand": "0", "first_step": 0, "generator": "noise", "stochastic": True}
+
+    def run(peer: socket.socket, count: int) -> None:
+        handshake(peer)
+        peer.sendall(frame(pack({**whole, "history": said})))
+        read_frame(peer)
+
+    with scripted(run) as url, OpenpiPolicy(url) as policy:
+        assert policy.spec.history == 1
+
+
+def test_a_server_that_has_learned_its_shape_is_still_the_same() -> None:
+    served = FunctionPolicy(lambda one: np.ones((H, D)), "mine:ones")
+    with OpenpiServer(served, port=0) as server, OpenpiPolicy(server.url) as policy:
+        policy.infer(observation())
+        assert served.spec.horizon == H
+        policy.close()  # as when the connection drops
+        assert policy.infer(observation())["actions"].shape == (H, D)
 
 
 def test_a_late_answer_is_not_taken_for_the_next_ones() -> None:
@@ -270,8 +326,15 @@ def test_addresses_where_nobody_is() -> None:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: refused
         with pytest.raises(SurehandError, match=r"cannot be reached \(Connection refused\); start the server"):
             OpenpiPolicy(f"ws://127.0.0.1:{taken.getsockname()[1]}")
-    for address in ("http://localhost:8000", "ws://", "localhost:8000", "ws://localhost:port"):
-        with pytest.raises(SurehandError, match="no websocket"):
+    for address in (
+        "http://localhost:8000",
+        "ws://",
+        "localhost:8000",
+        "ws://localhost:port",
+        "ws://a..b:80",
+        "ws://me@x:80",
+    ):
+        with pytest.raises(SurehandError, match=r"expected ws://HOST:PORT|cannot be asked \(.*isn't a valid URI"):
             OpenpiPolicy(address)
     with pytest.raises(SurehandError, match="timeout of 0"):
         OpenpiPolicy("ws://localhost:1", timeout=0)

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 
 from surehand.exceptions import ShapeError, SurehandError
+from surehand.frames import Space
 from surehand.policies.openpi import link
 from surehand.policies.openpi.client import OpenpiPolicy
 from surehand.policies.openpi.server import OpenpiServer
+from surehand.policies.protocol import Answer, Observation, PolicySpec
 from surehand.wire.msgpack_numpy import pack, unpack
 
 from .served import STATE, D, H, Small, chunk, observation
@@ -130,6 +132,7 @@ def test_a_policy_that_answers_nonsense_is_not_passed_on(actions: np.ndarray, wo
         (pack({"x": 1})[:-1], "breaks off"),
         (pack([1, 2]), "an observation must be a dict"),
         (pack({"task": "x"}), "KeyError"),
+        (pack({"history": [3]}), "an observation must be a dict of features, got a int"),
     ],
 )
 def test_what_is_no_observation_is_answered_in_text(message: Any, words: str) -> None:
@@ -245,3 +248,34 @@ def test_the_command_serves_until_it_is_asked_to_stop(number: int, tmp_path: Pat
             assert process.stderr.read() == "surehand serve: stopped\n"
         finally:
             process.kill()
+
+
+def test_what_surehands_server_says_of_its_policy_is_known_to_the_client() -> None:
+    """A policy that looks back and begins in the past is asked, through a server, as it is here."""
+    seen: list[Any] = []
+
+    class Backward(Small):
+        @property
+        def spec(self) -> PolicySpec:
+            return PolicySpec(H, D, Space(), first_step=-1, inputs=(STATE,), history=2)
+
+        def infer(self, one: Observation) -> Answer:
+            seen.append(one["history"])
+            return {"actions": chunk(one) + 7 * chunk(one["history"][0])}
+
+    asked = {**observation(1), "history": [observation(0)]}
+    with OpenpiServer(Backward(), port=0) as server, OpenpiPolicy(server.url) as client:
+        spec = client.spec
+        assert (spec.first_step, spec.history, spec.stochastic, spec.seeded) == (-1, 2, False, True)
+        found = client.infer(asked)["actions"]
+    np.testing.assert_array_equal(found, Backward().infer(asked)["actions"].astype(np.float32))
+    assert seen[0][0]["task"] == "scene 0" and seen[0][0][STATE].flags.writeable
+    with OpenpiServer(Small(stochastic=True), port=0) as server, OpenpiPolicy(server.url) as client:
+        spec = client.spec
+        assert (spec.first_step, spec.history, spec.stochastic, spec.generator, spec.seeded) == (
+            0,
+            1,
+            True,
+            "noise",
+            False,
+        )

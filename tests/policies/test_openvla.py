@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +120,21 @@ def test_nobody_there() -> None:
             OpenVLAPolicy(url, MAPPING).infer(observation(0))
 
 
-@pytest.mark.parametrize("url", ["http://", "ftp://x", "http://x:99999", "http://x:y"])
+@pytest.mark.parametrize(
+    "url", ["http://", "ftp://x", "http://x:99999", "http://x:y", "http://a..b", "http://x y", "http://x/ä"]
+)
 def test_no_address(url: str) -> None:
     with pytest.raises(FormatError, match="expected http://HOST:PORT"):
         OpenVLAPolicy(url, MAPPING)
+
+
+def test_what_no_request_can_be_made_with() -> None:
+    for timeout in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(SurehandError, match=f"timeout of {timeout} s"):
+            OpenVLAPolicy("http://127.0.0.1:1", MAPPING, timeout=timeout)
+    for key in ("line\n", "clé"):
+        with pytest.raises(SurehandError, match="letters that HTTP cannot send"):
+            OpenVLAPolicy("http://127.0.0.1:1", MAPPING, api_key=key)
 
 
 class Scripted:
@@ -207,3 +218,26 @@ def test_the_timeout_is_for_the_whole_answer() -> None:
     with pytest.raises(SurehandError, match=r"did not answer within 0\.4 s"):
         policy.infer(observation(0))
     server.thread.join(10)
+
+
+def test_headers_that_never_end_are_cut_off_in_time() -> None:
+    """Each byte comes within the timeout, all of them together do not: 100 bytes of a header, one every 20 ms."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: ")
+            for _ in range(100):
+                connection.sendall(b"x")
+                time.sleep(0.02)
+            connection.sendall(b"\r\n\r\n[]")
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    policy = OpenVLAPolicy(f"http://127.0.0.1:{listening.getsockname()[1]}", MAPPING, timeout=0.3)
+    with pytest.raises(SurehandError, match=r"did not answer within 0\.3 s"):
+        policy.infer(observation(0))
+    policy.close()
+    thread.join(10)
+    listening.close()

@@ -22,8 +22,11 @@ class Looking:
     weights: tuple[float, float, float] = (1.0, 2.0, 4.0)
     noise: float = 0.0
     seconds: float = 0.0
+    counting: float = 0.0  # what each further question adds to the answer, until it is reset
+    forgetful: bool = True
     first_step: int = 0
     nan_at: int | None = None
+    counted: int = 0
     asked: list[Observation] = field(default_factory=list)
 
     @property
@@ -35,6 +38,8 @@ class Looking:
         self.asked.append(observation)
         seen = float((observation[HEAD].mean(axis=(0, 1)) * self.weights).sum())
         value = np.nan if observation["frame_index"] == self.nan_at else seen
+        value += self.counting * self.counted
+        self.counted += 1
         return {"actions": np.array([[value] * 3, [observation["frame_index"]] * 3])}
 
     def infer_batch(self, observations: list[Observation]) -> list[Answer]:
@@ -44,7 +49,8 @@ class Looking:
         chunk = self.infer(observation)["actions"]
         return Samples(chunk + self.noise * rng.standard_normal((k, *chunk.shape)), "noise")
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        self.counted = 0 if self.forgetful else self.counted
 
 
 def observations(n: int = 5, **more: Any) -> list[Observation]:
@@ -75,6 +81,14 @@ def test_histories_are_spoilt_too() -> None:
 def test_draws_and_time_are_told() -> None:
     found = probe(Looking(noise=1.0, seconds=0.02), observations(12), "eye")
     assert not found.identical and len(found.seconds) == TIMED and (found.seconds >= 0.02).all()
+
+
+def test_answers_that_change_from_call_to_call_are_told() -> None:
+    assert probe(Looking(), observations(), "eye").unlike == 0
+    assert probe(Looking(counting=50.0), observations(), "eye").unlike == 0, (
+        "what it remembers of an episode is its own"
+    )
+    assert probe(Looking(counting=50.0, forgetful=False), observations(), "eye").unlike > 0.1
 
 
 def test_chunks_that_begin_earlier_or_later_lie_where_they_belong() -> None:

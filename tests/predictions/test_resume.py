@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
 from toy_policies import open_toy
 
 from surehand.exceptions import FormatError, SurehandError
-from surehand.formats.lerobot import LeRobotFolder
+from surehand.formats.lerobot import LeRobotFolder, open_lerobot
 from surehand.formats.predictions import read_predictions
+from surehand.predictions.fingerprint import fingerprint
 from surehand.predictions.plan import PredictPlan
+from surehand.predictions.policies import find_policies
 from surehand.predictions.record import PredictRecord
 from surehand.predictions.run import predict
 from surehand.workers import only_one
@@ -121,11 +124,11 @@ def test_a_damaged_piece_is_predicted_again(
 
     assert "some pieces and (8, 5) in another" in run().failed[0].reason
     left = sorted((out / ".parts" / "mine").iterdir())
-    assert [p.name for p in left] == ["000000.parquet", "000002.parquet", "000003.parquet"]
+    assert [p.name for p in left] == ["000000.parquet", "000002.parquet"]
     data = left[0].read_bytes()
     left[0].write_bytes(data[:500])
-    left[1].write_bytes(b"")
-    left[2].write_bytes(data[:4] + bytes(400) + data[404:])  # its footer is as it should be
+    left[1].write_bytes(data[:4] + bytes(400) + data[404:])  # its footer is as it should be
+    (left[0].parent / "000003.parquet").write_bytes(b"")
     with pytest.raises(FormatError, match=r"damaged or cut off .* the same command goes on"):
         run()
     assert run().current[0].state == "done" and next(turn, None) is None
@@ -176,10 +179,64 @@ def test_pieces_that_no_record_speaks_of_are_not_used(
     dataset: LeRobotFolder, plan: PredictPlan, toy: Toy, tmp_path: Path
 ) -> None:
     predict(dataset, [toy("grows")], replace(plan, shard=1), tmp_path, open_policy=open_toy)
-    assert len(list((tmp_path / ".parts" / "grows").iterdir())) == 3
+    assert len(list((tmp_path / ".parts" / "grows").iterdir())) == 2
     (tmp_path / "predict.json").unlink()
     predict(dataset, [toy("grows=oracle")], replace(plan, shard=1, stride=2), tmp_path, open_policy=open_toy)
     assert len(read_predictions(tmp_path / "grows.parquet")) == 50
+
+
+def test_a_finished_file_that_is_gone_or_damaged_is_made_again(
+    dataset: LeRobotFolder, plan: PredictPlan, toy: Toy, tmp_path: Path
+) -> None:
+    def run() -> PredictRecord:
+        return predict(dataset, [toy("oracle"), toy("mean")], plan, tmp_path, open_policy=open_toy)
+
+    run()
+    whole = (tmp_path / "oracle.parquet").read_bytes()
+    (tmp_path / "oracle.parquet").unlink()
+    (tmp_path / "mean.parquet").write_bytes(whole[:500])
+    assert [policy.state for policy in run().current] == ["done", "done"] and nothing_left(tmp_path)
+    assert len(read_predictions(tmp_path / "oracle.parquet")) == len(read_predictions(tmp_path / "mean.parquet")) == 98
+
+
+def test_data_of_the_same_actions_with_other_pictures_is_other_data(
+    root: Path, plan: PredictPlan, toy: Toy, tmp_path: Path
+) -> None:
+    """The dataset's identity covers actions and states alone."""
+    film = Path(copytree(root, tmp_path / "toy")) / "videos" / "observation.images.top" / "file-000.mp4"
+    film.parent.mkdir(parents=True)
+    film.write_bytes(b"bright")
+    predict(open_lerobot(tmp_path / "toy"), [toy("mean")], plan, tmp_path / "out", open_policy=open_toy)
+    film.write_bytes(b"dark")
+    with pytest.raises(FormatError, match="of toy with other data or video files"):
+        predict(open_lerobot(tmp_path / "toy"), [toy("mean")], plan, tmp_path / "out", open_policy=open_toy)
+
+
+def test_what_a_policy_is_told_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module's own file counts, imported or not; a password in an address is not written down."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "told_by_its_file.py").write_text("1")
+    before = fingerprint("told_by_its_file:act")
+    assert (
+        before == fingerprint("told_by_its_file.py:act") != fingerprint("other:act")
+        and "told_by_its_file" not in sys.modules
+    )
+    (tmp_path / "told_by_its_file.py").write_text("2")
+    assert fingerprint("told_by_its_file:act") != before
+    secret = "ws://me:secret@gpu:8000/?key=secret"
+    assert "secret" not in fingerprint(secret) and fingerprint(secret) != fingerprint("ws://gpu:8000")
+
+
+def test_a_link_that_training_moves_on_is_followed_once(tmp_path: Path) -> None:
+    for step in ("100", "200"):
+        (tmp_path / "run" / "checkpoints" / step / "params").mkdir(parents=True)
+        (tmp_path / "run" / "checkpoints" / step / "params" / "_METADATA").touch()
+    last = tmp_path / "run" / "checkpoints" / "last"
+    last.symlink_to("100")
+    (found,) = find_policies([str(last)]).addresses
+    last.unlink()
+    last.symlink_to("200")
+    assert Path(found.where).resolve().name == "100" and found.name == "run 100"
 
 
 def test_two_commands_do_not_work_in_one_folder(

@@ -84,7 +84,7 @@ def test_draws_are_recorded_with_how_they_were_made(
     said = {key: noisy.metadata.get(key) for key in ("generator", "knob", "knob_value", "seed")}
     assert said == {"generator": "noise", "knob": "temperature", "knob_value": 0.5, "seed": 4}
     server = predicted(dataset, replace(plan, samples=2), toy("server"), tmp_path / "b")
-    assert "seed" not in server.metadata and "server draws its own" in server.metadata["seeded_by"]
+    assert "seed" not in server.metadata and "policy draws its own" in server.metadata["seeded_by"]
     still = predicted(dataset, plan, toy("oracle"), tmp_path / "c")
     assert still.metadata["generator"] == "deterministic" and "seed" not in still.metadata
     assert still.metadata["data_identity"] == dataset.identity()
@@ -169,6 +169,12 @@ def test_progress_reaches_the_end(dataset: LeRobotFolder, plan: PredictPlan, toy
     shares = [share for _, share in said]
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert said[-1][0].startswith("oracle, ") and said[-1][0].endswith(" frames/s")
+
+
+def test_what_the_policy_reads_and_the_data_lack(dataset: LeRobotFolder) -> None:
+    spec = PolicySpec(4, 5, Space(), inputs=("observation.state", "task", "observation.nope"))
+    with pytest.raises(FormatError, match=r"reads observation\.nope, which toy does not .* observation\.state, obs"):
+        Shown.of(dataset, spec)
 
 
 def test_shards_are_whole_episodes(dataset: LeRobotFolder, plan: PredictPlan) -> None:

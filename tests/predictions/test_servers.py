@@ -48,7 +48,7 @@ def test_every_frame_is_answered_as_the_server_answers_it(
         np.testing.assert_allclose(
             found.prediction[row, 0], expected(leaves, found.prediction.shape[2], 5), rtol=1e-6, atol=1e-6
         )
-    assert "seed" not in found.metadata and "server" in found.metadata["seeded_by"]
+    assert "seed" not in found.metadata and "its own" in found.metadata["seeded_by"]
 
 
 def test_a_server_that_dies_fails_in_one_line_and_its_successor_goes_on(
@@ -65,6 +65,7 @@ def test_a_server_that_dies_fails_in_one_line_and_its_successor_goes_on(
     assert again == address
     record = predict(dataset, [f"pi={address}"], served, tmp_path / "out")
     assert not record.failed
+    assert record.warnings == ["pi: answers of an earlier run are kept, whatever it serves now; --again asks it anew"]
     np.testing.assert_array_equal(
         read_predictions(tmp_path / "out" / "pi.parquet").prediction,
         read_predictions(tmp_path / "whole" / "pi.parquet").prediction,
@@ -85,6 +86,7 @@ def test_nobody_there_is_one_line(
 ) -> None:
     need("websockets")
     served = replace(served, access=replace(served.access, timeout=1.0))
-    record = predict(dataset, ["pi=ws://127.0.0.1:9", "gone=nowhere:at_all"], served, tmp_path)
+    record = predict(dataset, ["pi=ws://me:secret@127.0.0.1:9/?key=secret", "gone=nowhere:at_all"], served, tmp_path)
+    assert "secret" not in (tmp_path / "predict.json").read_text()
     assert [p.state for p in record.current] == ["failed", "failed"]
     assert all("\n" not in p.reason for p in record.failed) and "127.0.0.1:9" in record.failed[0].reason

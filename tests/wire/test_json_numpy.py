@@ -103,6 +103,12 @@ def test_a_shape_that_nothing_fills_beyond_all_bounds(shape: Any) -> None:
         decode(marked(b"", shape=shape))
 
 
+def test_the_sizes_of_a_shape_are_counted_before_they_are_multiplied() -> None:
+    for shape in ([1] * 33, [10**4000] * 100):  # a message has room for so many that their product takes for ever
+        with pytest.raises(FormatError, match="expected up to 32 sizes"):
+            decode(marked(bytes(4), shape=shape))
+
+
 @pytest.mark.parametrize("data", ["no base64!", "AAA", 7, None, ["AAAA"], "ÄÄÄÄ", "AAAA\nAAAA"])
 def test_no_base64(data: Any) -> None:
     with pytest.raises(FormatError, match="that is not base64"):

@@ -13,8 +13,8 @@ from typing import NoReturn
 EXIT_FINDINGS, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
-class Interrupted(BaseException):
-    """Ctrl-C or a polite kill, under a name that the command line library does not swallow."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or a polite kill; of a kind that compiled code lets through: Ray's waits swallow every other."""
 
 
 def main() -> None:
@@ -26,8 +26,10 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         code = _run(sys.argv[1:])
+        if code == EXIT_INTERRUPTED:  # all that the command line library says of it
+            raise Interrupted
         print(end="", flush=True)  # a full disk or a closed pipe shows here, while there is someone to handle it
-    except (Interrupted, SystemError) as error:
+    except (KeyboardInterrupt, SystemError) as error:
         if not _interrupted(error):
             raise
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -56,6 +58,8 @@ def _run(arguments: list[str]) -> int:
     except SurehandError as error:
         _stop(str(error), EXIT_BAD_INPUT)
     except Exception as error:
+        if _interrupted(error):
+            raise Interrupted from error
         if not hasattr(error, "format_message"):  # typer's refusals of a command line share no public name
             raise
         context = getattr(error, "ctx", None)
@@ -63,17 +67,28 @@ def _run(arguments: list[str]) -> int:
         _stop(f"{error.format_message().rstrip('.')}; see {command} --help", EXIT_BAD_INPUT)
 
 
+_asked_again = threading.Event()
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    ours = _asked_again.is_set()
+    _asked_again.clear()
     # pyarrow swallows whatever is raised while it looks for pandas: ask again until main() has heard it.
-    again = threading.Timer(0.5, _thread.interrupt_main)
+    again = threading.Timer(0.5, _ask_again)
     again.daemon = True
     again.start()
-    raise Interrupted
+    if not ours or not _interrupted(sys.exc_info()[1]):  # what cleans up after the first is not cut short by us
+        raise Interrupted
+
+
+def _ask_again() -> None:
+    _asked_again.set()
+    _thread.interrupt_main()
 
 
 def _interrupted(error: BaseException | None) -> bool:
     """Whether it goes back to Ctrl-C: compiled code such as Ray's turns whatever a signal raises into a SystemError."""
-    while error is not None and not isinstance(error, Interrupted):
+    while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 

@@ -67,13 +67,11 @@ Gpus = Annotated[float, typer.Option("--gpus", min=0.0, help="GPUs per Ray worke
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads of torch per worker; 0 shares the cores.")]
 Map = Annotated[
     list[str],
-    typer.Option(
-        "--map", help="What a server is sent, as THEIRS=OURS: observation/state=observation.state[0:7]; repeat."
-    ),
+    typer.Option("--map", help="What a server is sent, THEIRS=OURS, e.g. state=observation.state[0:7]; repeat."),
 ]
 Resize = Annotated[int, typer.Option("--resize", min=0, help="Edge of pictures sent to a server; 0 as recorded.")]
 ApiKey = Annotated[str, typer.Option("--api-key", envvar="SUREHAND_API_KEY", help="Of a server.", show_envvar=True)]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.0, help="Seconds to wait for a server's answer.")]
 Vlm = Annotated[Path | None, typer.Option("--vlm", help="Local folder of the language model a checkpoint names.")]
 CacheGb = Annotated[float, typer.Option("--cache-gb", min=0.0, help="Disk for decoded pictures; 0 keeps none.")]
-Again = Annotated[bool, typer.Option("--again", help="Predict anew what the folder holds of another plan.")]
+Again = Annotated[bool, typer.Option("--again", help="Predict anew, whatever the folder holds already.")]

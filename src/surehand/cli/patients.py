@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from surehand.decide.doctor_policy import Patient
-from surehand.exceptions import SurehandError
 from surehand.formats.checkpoint_features import read_checkpoint_features
 from surehand.formats.lerobot import open_lerobot
 from surehand.opening import open_policy
 from surehand.predictions.opening import Access
 from surehand.predictions.plan import Address, named
 from surehand.predictions.probing import probe_policy
+from surehand.predictions.work import one_line
 
 
 def examine_policy(
@@ -28,6 +28,6 @@ def examine_policy(
         features = read_checkpoint_features(address.where)
         policy = open_policy(address.where, access)
         probed = probe_policy(policy, open_lerobot(folder, check=False), address.name, episodes)
-    except SurehandError as error:
-        trouble = str(error)
+    except Exception as error:  # whatever the policy's own code raises
+        trouble = one_line(error)
     return Patient(address.name, features, probed, trouble, samples, executed)

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +17,14 @@ from surehand.formats.predictions import PredictionsFile, open_predictions
 from surehand.frames import Space
 from surehand.opening import predict
 from surehand.policies.mapping import Mapping
+from surehand.predictions.fingerprint import data_files
 from surehand.predictions.opening import Access
 from surehand.predictions.plan import PredictPlan
 from surehand.predictions.record import PredictRecord
 from surehand.predictions.run import GIGABYTE
 from surehand.splits import Split
+
+MOST = 1e9  # gigabytes: no disk is larger, and infinity is no number of bytes
 
 
 def parted(inputs: Sequence[str], repo_id: str, policies: Sequence[str]) -> tuple[Path | None, list[str]]:
@@ -39,7 +44,8 @@ def access(
     vlm: Path | None,
 ) -> Access:
     """How policies are spoken to; SurehandError for a mapping or a space that cannot be read."""
-    Mapping.parse(mapping), Space.parse(space)  # before anything is opened
+    Mapping.parse(mapping)  # before anything is opened
+    Space.parse(space)
     where = str(dataset.absolute())  # workers may be elsewhere
     return Access(tuple(mapping), resize, api_key, timeout, space, where, str(vlm.absolute()) if vlm else "")
 
@@ -63,7 +69,7 @@ def run(
     """The record of what was predicted into the folder, with a bar on stderr meanwhile."""
     if machines.gpus and not (machines.ray or machines.ray_address):
         raise SurehandError("--gpus shares GPUs through Ray; give --ray too, or choose one with CUDA_VISIBLE_DEVICES")
-    with progress_bar() as progress:
+    with _stdout_for_results(), progress_bar() as progress:
         record = predict(
             dataset,
             policies,
@@ -73,7 +79,7 @@ def run(
             ray=machines.ray_address or ("local" if machines.ray else ""),
             gpus=machines.gpus,
             threads=machines.threads,
-            cache_bytes=int(machines.cache_gb * GIGABYTE),
+            cache_bytes=int(min(machines.cache_gb, MOST) * GIGABYTE),
             split=split.rule,
             again=again,
             renew=renew,
@@ -82,6 +88,23 @@ def run(
     for note in [*(f"skipped {what}" for what in record.skipped), *record.warnings]:
         print(f"surehand: {note}", file=sys.stderr)
     return record
+
+
+@contextmanager
+def _stdout_for_results() -> Iterator[None]:
+    """What policies print goes to stderr, from this process and from those that it starts."""
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever called; the number may be another file's by now
+        yield
+        return
+    sys.stdout.flush()
+    ours = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(ours, 1)
+        os.close(ours)
 
 
 def run_for(
@@ -105,6 +128,6 @@ def run_for(
 
 
 def _kept_folder(dataset: LeRobotFolder, plan: PredictPlan) -> Path:
-    """Where predictions lie that nobody named a folder for."""
-    said = json.dumps(plan.facts(), sort_keys=True).encode()
+    """Where predictions lie that nobody named a folder for: by the data, its files, and the plan."""
+    said = json.dumps([plan.facts(), data_files(dataset)], sort_keys=True).encode()
     return open_cache_folder() / "predictions" / f"{dataset.identity()}-{hashlib.sha256(said).hexdigest()[:12]}"

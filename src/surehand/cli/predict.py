@@ -1,5 +1,6 @@
 """`surehand predict`: policies over held-out frames, as recorded predictions."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -81,18 +82,20 @@ def predict(
 def show(record: "PredictRecord", out: Path) -> None:
     """Print what came of every policy."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("policy", "frames", "draws", "frames/s", "seconds", "file", box=None)
+    name, file = Column("policy", overflow="fold"), Column("file", overflow="fold")  # whole, on narrow terminals too
+    table = Table(name, "frames", "draws", "frames/s", "seconds", file, box=None)
     for policy in record.current:
         if policy.state == "done":
             table.add_row(
-                policy.name, str(policy.frames), str(policy.draws), f"{policy.speed:.0f}", f"{policy.seconds:.1f}",
+                policy.name, str(policy.frames), str(policy.draws), f"{policy.speed:.1f}", f"{policy.seconds:.1f}",
                 policy.file,
             )  # fmt: skip
         else:
             table.add_row(policy.name, "–", "–", "–", "–", "failed")
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
     for policy in record.failed:
         print(f"surehand: {policy.name} failed: {policy.reason}", file=sys.stderr)
-    print(f"\n{out}: predict.json; measure with: surehand errors DATASET -p {out}")
+    if len(record.failed) < len(record.current):
+        print(f"\n{out}: predict.json; measure with: surehand errors DATASET -p {shlex.quote(str(out))}")

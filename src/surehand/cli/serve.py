@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from surehand.cli import options
+
 
 def serve(
     policy: Annotated[
@@ -16,8 +18,9 @@ def serve(
     ] = "",
     maps: Annotated[
         list[str],
-        typer.Option("--map", help="Rename what arrives, e.g. observation.state=observation/state; repeat."),
+        typer.Option("--map", help="Rename what arrives, OURS=THEIRS, e.g. observation.state=state; repeat."),
     ] = [],  # noqa: B006  (typer reads it as the default)
+    vlm: options.Vlm = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise that a stochastic policy draws anew.")] = 0,
 ) -> None:
     """Serve a policy over openpi's websocket protocol, to openpi's own clients or to surehand elsewhere.
@@ -31,12 +34,14 @@ def serve(
     from surehand.opening import open_policy
     from surehand.policies.mapping import Mapping
     from surehand.policies.openpi.server import OpenpiServer
+    from surehand.predictions.opening import Access
 
     def say(text: str) -> None:
         print(f"surehand serve: {text}", file=sys.stderr, flush=True)
 
     mapping = Mapping.parse(maps, flat=True)
-    server = OpenpiServer(open_policy(policy), host, port, api_key, mapping=mapping, seed=seed, say=say)
+    opened = open_policy(policy, Access(vlm=str(vlm) if vlm else ""))
+    server = OpenpiServer(opened, host, port, api_key, mapping=mapping, seed=seed, say=say)
     server.start()
     say(f"{server.name} at {server.url}; it only serves, nothing guards the robot. Ctrl-C ends it.")
     if not api_key and host not in ("127.0.0.1", "::1", "localhost"):

@@ -66,6 +66,12 @@ POLICY_CODES: dict[str, Known] = {
         "the policy says it is stochastic and answers the same",
         "Two draws were equal: K samples say nothing about its confidence. Check its noise or temperature.",
     ),
+    "policy.unsteady": Known(
+        "warning",
+        "the policy calls itself deterministic and answers twice differently",
+        "It draws noise of its own or remembers what it was asked: predictions of it cannot be repeated. Let it draw "
+        "from the generator it is given (a function: a parameter rng), or forget on reset.",
+    ),
     "policy.deterministic": Known(
         "note",
         "the policy is deterministic",

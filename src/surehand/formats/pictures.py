@@ -89,6 +89,8 @@ class Pictures:
                     self._disk = None
                 if not self.warnings:
                     self.warnings.append(f"pictures go on without the cache {disk.folder}: {failed}")
+                if ahead:  # a whole episode may be more than memory holds
+                    return np.zeros((0, *size, 3), np.uint8)
         return self._memory.get(key, wanted, decode)
 
     def _source(self, row: EpisodeRow, camera: str) -> tuple[str, Decode]:

@@ -10,6 +10,8 @@ from surehand.exceptions import FormatError, ShapeError
 from surehand.frames import Samples, usable
 from surehand.policies.protocol import Answer, Observation, PolicySpec
 
+LONGEST_HISTORY = 1000  # observations in a row that a stranger may ask for; they are kept in memory
+
 
 def numbers_of(found: Any, who: str) -> np.ndarray:
     """The array of floats in an answer, a copy of any shape; FormatError names who sent something else, or NaN."""
@@ -101,5 +103,9 @@ def _kind(found: Any) -> str:
 
 
 def first_line(error: object) -> str:
-    """The first line of what an exception or a server says; an exception that says nothing gives its name."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The first line of what an exception or a server says, with the next one where it announces that; an exception
+    that says nothing gives its name.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    announced = lines[1].strip()[:120] if lines[0].endswith(":") and len(lines) > 1 else ""
+    return f"{lines[0].strip()} {announced}".strip()

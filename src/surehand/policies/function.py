@@ -20,30 +20,33 @@ from surehand.policies.protocol import Answer, Observation, Policy, PolicySpec
 
 
 class FunctionPolicy(OneByOne):
-    """A function of one observation that answers (H, D), (D,) or {"actions": ...}, in `space`.
+    """A function of one observation that answers (H, D), (D,) or {"actions": ...}, in `space`; or an object's `infer`.
 
     A parameter called `rng` (np.random.Generator) makes it stochastic, and that generator alone its noise. Attributes
-    of the function may say more: `cameras` and `inputs` (tuples of the keys it reads; without them it is given
-    everything) and `history` (observations in a row). With a mapping it is called with what that makes of them.
+    may say more: `cameras` and `inputs` (tuples of the keys it reads; without them it is given everything) and
+    `history` (observations in a row). With a mapping it is called with what that makes of them. An object's `reset()`
+    and `close()` are called where it has them.
     """
 
-    def __init__(
-        self, call: Callable[..., Any], who: str, *, mapping: Mapping | None = None, space: Space | None = None
-    ) -> None:
-        self._call, self.who, self.name = call, who, who
+    def __init__(self, given: Any, who: str, *, mapping: Mapping | None = None, space: Space | None = None) -> None:
+        """FormatError for what cannot be called."""
+        self._given, self._call = given, getattr(given, "infer", given)
+        if not callable(self._call):
+            raise FormatError(f"{who} is a {type(given).__name__}; expected a function of one observation")
+        self.who = self.name = who
         self._mapping = mapping
         try:
-            self._drawn = "rng" in inspect.signature(call).parameters
+            self._drawn = "rng" in inspect.signature(self._call).parameters
         except (TypeError, ValueError):  # some callables written in C do not say
             self._drawn = False
-        read: Any = mapping if mapping is not None else call
+        read: Any = mapping if mapping is not None else given
         self.spec = PolicySpec(
             0, 0, space or Space(),
             stochastic=self._drawn,
             generator="noise" if self._drawn else "deterministic",
             cameras=getattr(read, "cameras", None),
             inputs=getattr(read, "inputs", None),
-            history=int(getattr(call, "history", 1)),
+            history=int(getattr(given, "history", 1)),
         )  # fmt: skip
 
     def infer(self, observation: Observation) -> Answer:
@@ -56,15 +59,31 @@ class FunctionPolicy(OneByOne):
             return super().sample(observation, k, rng)
         return Samples(np.stack([self._asked(observation, rng) for _ in range(k)]), "noise")
 
+    def reset(self) -> None:
+        """Tell an object that an episode begins."""
+        self._tell("reset")
+
+    def close(self) -> None:
+        """Tell an object that this is the end."""
+        self._tell("close")
+
+    def _tell(self, what: str) -> None:
+        if callable(told := getattr(self._given, what, None)):
+            self._answer(told)
+
     def _asked(self, observation: Observation, rng: np.random.Generator) -> np.ndarray:
-        given = dict(observation) if self._mapping is None else self._mapping.apply(observation)
+        seen = dict(observation) if self._mapping is None else self._mapping.apply(observation)
+        found = self._answer(self._call, seen, **({"rng": rng} if self._drawn else {}))
+        return self.checked(chunk_of(found, self.who))
+
+    def _answer(self, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        """What the user's own code returns, or one line of what it raises."""
         try:
-            found = self._call(given, rng=rng) if self._drawn else self._call(given)
+            return call(*given, **named)
         except SurehandError:
             raise
-        except Exception as error:  # the user's own code: its traceback stays with the line as the cause
+        except (Exception, SystemExit) as error:  # the user's own code: its traceback stays with the line as the cause
             raise SurehandError(f"{self.who}: {type(error).__name__}: {first_line(error)}") from error
-        return self.checked(chunk_of(found, self.who))
 
 
 def is_function(address: str) -> bool:
@@ -89,14 +108,11 @@ def open_function(address: str, *, mapping: Mapping | None = None, space: Space 
     if inspect.isclass(found):
         try:
             found = found()
-        except Exception as error:  # the user's own code
+        except (Exception, SystemExit) as error:  # the user's own code
             raise SurehandError(f"{address}: {type(error).__name__}: {first_line(error)}") from error
     if isinstance(found, Policy) and isinstance(found.spec, PolicySpec):
         return found
-    call = getattr(found, "infer", found)
-    if not callable(call):
-        raise FormatError(f"{address} is a {type(found).__name__}; expected a function of one observation")
-    return FunctionPolicy(call, address, mapping=mapping, space=space)
+    return FunctionPolicy(found, address, mapping=mapping, space=space)
 
 
 def _from_module(name: str, address: str) -> Any:
@@ -104,7 +120,7 @@ def _from_module(name: str, address: str) -> Any:
     _look_in(os.getcwd())
     try:
         return importlib.import_module(name)
-    except Exception as error:  # an ImportError, or whatever the module does when it is loaded
+    except (Exception, SystemExit) as error:  # an ImportError, or whatever the module does when it is loaded
         raise FormatError(f"{address}: cannot import {name} ({type(error).__name__}: {first_line(error)})") from error
 
 
@@ -123,7 +139,7 @@ def _from_file(path: Path, address: str) -> Any:
     module = sys.modules[name] = importlib.util.module_from_spec(plan)
     try:
         plan.loader.exec_module(module)
-    except Exception as error:  # a SyntaxError, an ImportError, or whatever it does when it is loaded
+    except (Exception, SystemExit) as error:  # a SyntaxError, an ImportError, or whatever it does when it is loaded
         del sys.modules[name]
         raise FormatError(f"{address}: cannot load {path} ({type(error).__name__}: {first_line(error)})") from error
     return module

@@ -105,7 +105,9 @@ class OnnxPolicy(Learning):
         chunks: list[np.ndarray] = []
         for start in range(0, len(observations), self._rows):
             part = slice(start, start + self._rows)
-            rows = [self._row(observation) for observation in observations[part]]
+            made = {id(one): one for one in observations[part]}  # the draws of one observation share what is made of it
+            fed = {name: self._row(one) for name, one in made.items()}
+            rows = [fed[id(one)] for one in observations[part]]
             chunks += [self.checked(chunk) for chunk in self._run(rows, noise[part])]
         return chunks
 

@@ -5,12 +5,15 @@ step, and the text "error" where it failed; its L1 head is deterministic. OpenVL
 """
 
 import http.client
+import socket
+import threading
 import time
+from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 from surehand.exceptions import FormatError, SurehandError
 from surehand.frames import Space
+from surehand.policies.addresses import check_key, check_timeout, server_address
 from surehand.policies.chunks import OneByOne, chunk_of, first_line
 from surehand.policies.mapping import Mapping
 from surehand.policies.protocol import Answer, Observation, PolicySpec
@@ -37,17 +40,13 @@ class OpenVLAPolicy(OneByOne):
         resize: int = 0,
         space: Space | None = None,
     ) -> None:
-        """FormatError for what is no address; the server is first asked by the first observation."""
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise FormatError(f"{url}: {error}; expected http://HOST:PORT") from None
-        if parts.scheme not in ("http", "https") or not host:
-            raise FormatError(f"{url}: expected http://HOST:PORT, or https")
+        """SurehandError for what is no address, timeout or key; the server is first asked by the first observation."""
+        parts = server_address(url, ("http", "https"), "http://HOST:PORT, or https")
+        check_timeout(timeout)
+        check_key(api_key)
         secure = parts.scheme == "https"
         connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self._connection = connect(host, port or (443 if secure else 80), timeout=timeout)
+        self._connection = connect(str(parts.hostname), parts.port or (443 if secure else 80), timeout=timeout)
         self._path = (parts.path.rstrip("/") or "/act") + (f"?{parts.query}" if parts.query else "")
         self._headers = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -94,8 +93,20 @@ class OpenVLAPolicy(OneByOne):
             raise SurehandError(self._absent(error)) from None
 
     def _ask(self, body: bytes) -> bytes:
-        """One request on the open connection, within the timeout as a whole."""
+        """One request and its answer, within the timeout as a whole: a server may send its headers byte by byte."""
         until = time.monotonic() + self._timeout
+        if self._connection.sock is None:
+            self._connection.connect()
+        cut = threading.Timer(max(until - time.monotonic(), 0), _cut, [self._connection.sock])
+        cut.start()
+        try:
+            return self._exchange(body, until)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise (TimeoutError() if time.monotonic() >= until else error) from None
+        finally:
+            cut.cancel()
+
+    def _exchange(self, body: bytes, until: float) -> bytes:
         self._connection.request("POST", self._path, body, self._headers)
         answer = self._connection.getresponse()
         pieces, size = [], 0
@@ -132,3 +143,9 @@ class OpenVLAPolicy(OneByOne):
         if isinstance(error, ConnectionRefusedError):
             return f"nothing listens at {self.who}; start the server, or is the address right?"
         return f"{self.who}: {type(error).__name__} ({first_line(error)}); is the server still running?"
+
+
+def _cut(connection: socket.socket) -> None:
+    """The connection's end, whoever is busy reading from it."""
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -8,6 +8,7 @@ import numpy as np
 
 from surehand.exceptions import NotEnoughData, ShapeError, SurehandError
 from surehand.frames import Predictions
+from surehand.policies.mapping import is_picture
 from surehand.policies.protocol import Observation, Policy, PolicySpec
 
 TIMED = 8  # single answers whose time is taken, after one that is not
@@ -22,6 +23,7 @@ class Probe:
     predictions: Predictions  # (N, 1, H, D)
     seconds: np.ndarray  # (T,) of one answer to one observation
     identical: bool  # two draws of one observation are equal
+    unlike: float = 0.0  # how far two answers to one observation lie apart, as a share of the larger's largest number
     swapped: Predictions | None = None  # the answers where red and blue were exchanged in every picture
     dark: Predictions | None = None  # the answers to black pictures
 
@@ -34,6 +36,7 @@ def probe(policy: Policy, observations: Sequence[Observation], name: str, batch:
     """
     if not observations:
         raise NotEnoughData("no observations to ask the policy about; the dataset has no frames")
+    policy.reset()
     for_warmth = policy.infer(observations[0])
     chunk = np.asarray(for_warmth["actions"])
     if chunk.ndim != 2:
@@ -44,8 +47,10 @@ def probe(policy: Policy, observations: Sequence[Observation], name: str, batch:
         policy.infer(observation)
         seconds.append(time.perf_counter() - before)
     policy.reset()
+    again = np.asarray(policy.infer(observations[0])["actions"])
+    policy.reset()
     pair = policy.sample(observations[0], 2, np.random.default_rng(0)).actions
-    pictures = [key for key, value in observations[0].items() if _is_picture(value)]
+    pictures = [key for key, value in observations[0].items() if is_picture(value)]
     repeatable = policy.spec.seeded or not policy.spec.stochastic
     spoilt: list[Predictions | None] = [None, None]
     if pictures and repeatable:
@@ -56,9 +61,18 @@ def probe(policy: Policy, observations: Sequence[Observation], name: str, batch:
         predictions=_answers(policy, observations, name, batch),
         seconds=np.array(seconds),
         identical=bool((pair[0] == pair[1]).all()),
+        unlike=_unlike(chunk, again),
         swapped=spoilt[0],
         dark=spoilt[1],
     )
+
+
+def _unlike(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest difference of two answers as a share of their largest number; 0 where that cannot be told."""
+    size = max(float(np.abs(one).max(initial=0)), float(np.abs(other).max(initial=0)))
+    if one.shape != other.shape or not np.isfinite(size) or size == 0:
+        return 0.0
+    return float(np.abs(one - other).max()) / size
 
 
 def _answers(policy: Policy, observations: Sequence[Observation], name: str, batch: int) -> Predictions:
@@ -95,7 +109,3 @@ def _spoil(observations: Sequence[Observation], pictures: Sequence[str], how: st
             changed["history"] = _spoil(observation["history"], pictures, how)
         found.append({**observation, **changed})
     return found
-
-
-def _is_picture(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3 and value.shape[-1] == 3

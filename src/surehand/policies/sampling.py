@@ -80,7 +80,8 @@ class Perturbed(_Around):
     def _around(self, chunk: np.ndarray, k: int, rng: np.random.Generator) -> Samples:
         steps = 1 if self.per == "chunk" else len(chunk)
         offset = self.sigma * self.scale * rng.standard_normal((k, steps, chunk.shape[1]))
-        actions = (chunk + offset).astype(np.float32)
+        with np.errstate(over="ignore"):  # a sigma beyond all measure shows as infinity, which whoever asked refuses
+            actions = (chunk + offset).astype(np.float32)
         return Samples(actions, "perturbation", f"sigma per {self.per}", self.sigma)
 
 

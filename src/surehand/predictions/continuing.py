@@ -20,17 +20,22 @@ def open_folder(
     `renew` the policies whose files have changed.
     """
     left = _earlier(out, again)
-    if left is not None and all(p.state != "done" for p in left.policies) and not (out / PARTS).exists():
+    if (
+        left is not None
+        and all(p.state != "done" for p in left.policies)
+        and not any((out / PARTS).glob("*/*.parquet"))
+    ):
         left = None  # an attempt that came to nothing
+    other_plan = _differences(left, wanted) if left is not None else []
     changed = _changed(left, wanted) if left is not None else {}
-    differs = [*_differences(left, wanted), *(changed.values() if not renew else ())] if left is not None else []
+    differs = [*other_plan, *(changed.values() if not renew else ())]
     if differs and not again:
         raise FormatError(
             f"{out} holds other predictions ({'; '.join(differs)}); choose another folder, or --again to replace them"
         )
-    other_plan = left is not None and (left.plan, left.data_identity) != (wanted.plan, wanted.data_identity)
     known = {policy.name: policy for policy in left.policies} if left is not None else {}
     for address in addresses:
+        _check_place(out, address, known)
         if address.name not in known and (out / f"{address.file}.parquet").exists() and not again:
             raise FormatError(
                 f"{out / address.file}.parquet exists, and no {RECORD} says what it is; choose another folder, or "
@@ -42,11 +47,20 @@ def open_folder(
         _forget(out, known.pop(name))
     for address in addresses:
         _sweep(out, address.file)
-    others = [policy for name, policy in known.items() if wanted.of(name) is None]
-    mine = [known.get(policy.name, policy) for policy in wanted.policies]
-    folder = Folder(out, wanted.model_copy(update={"policies": others + mine}), pieces)
+    not_asked = [policy for name, policy in known.items() if wanted.of(name) is None]
+    asked = [known.get(policy.name, policy) for policy in wanted.policies]
+    folder = Folder(out, wanted.model_copy(update={"policies": not_asked + asked}), pieces)
     folder.save()
     return folder
+
+
+def _check_place(out: Path, address: Address, known: dict[str, Predicted]) -> None:
+    """Nothing, or FormatError where this policy's file is another policy's, or what it is predicted from."""
+    for other in known:
+        if other != address.name and Address("", other).file.casefold() == address.file.casefold():
+            raise FormatError(f"{out} holds {other!r}, whose file {address.name!r} would take; name it otherwise")
+    if Path(address.where).absolute() == out / f"{address.file}.parquet":
+        raise FormatError(f"{address.where} would be replaced by predictions of itself; choose another name or folder")
 
 
 def _earlier(out: Path, again: bool) -> PredictRecord | None:
@@ -66,6 +80,8 @@ def _differences(left: PredictRecord, wanted: PredictRecord) -> list[str]:
     found = []
     if left.data_identity != wanted.data_identity:
         found.append(f"of {left.dataset} {left.data_identity}, this is {wanted.dataset} {wanted.data_identity}")
+    elif left.data_files != wanted.data_files:
+        found.append(f"of {left.dataset} with other data or video files")
     for name in dict.fromkeys([*left.plan, *wanted.plan]):
         before, now = left.plan.get(name), wanted.plan.get(name)
         if before != now:

@@ -38,7 +38,7 @@ class Drawing:
         if self.random and spec.seeded:
             found |= {"seed": plan.seed, "seeded_by": "seed, episode, frame"}
         elif self.random:
-            found["seeded_by"] = "nothing here: the server draws its own"
+            found["seeded_by"] = "nothing here: the policy draws its own"
         if plan.sigma is not None:
             found["sigma_scale"] = "standard deviation of the training episodes' actions"
         return found
@@ -68,23 +68,14 @@ def draws_of(policy: Policy, name: str, plan: PredictPlan, scale: np.ndarray | N
 
 def draw(drawing: Drawing, observations: Sequence[Observation], episode: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Chunks (n, K, S, D) for these observations; ShapeError where the answers do not all have one shape."""
-    policy, k = drawing.policy, drawing.plan.samples
-    if not drawing.random:
-        answers = policy.infer_batch(list(observations))
-        chunks = [np.asarray(answer["actions"])[None] for answer in answers]
-        drawing.said |= {"generator": "deterministic"}
-    else:
-        seeds = zip(episode.tolist(), frame.tolist(), strict=True)
-        rngs = [np.random.default_rng([drawing.plan.seed, e, f]) for e, f in seeds]
-        samples = sample_batch(policy, observations, k, rngs)
-        chunks = [np.asarray(sample.actions) for sample in samples]
-        first = samples[0]
-        drawing.said |= {"generator": first.generator, "knob": first.knob or None}
-        drawing.said["knob_value"] = float(first.value) if first.knob else None
+    try:
+        chunks = _answered(drawing, observations, episode, frame)
+    except SurehandError as error:  # a policy knows its observations, not where they come from
+        raise type(error)(f"{error}; asked {_where(episode, frame)}") from error
     if len(chunks) != len(observations):
         raise ShapeError(f"{drawing.name} gave {len(chunks)} answers to {len(observations)} observations")
     shapes = {chunk.shape: row for row, chunk in reversed(list(enumerate(chunks)))}
-    if len(shapes) > 1 or chunks[0].ndim != 3 or len(chunks[0]) != k or 0 in chunks[0].shape:
+    if len(shapes) > 1 or chunks[0].ndim != 3 or len(chunks[0]) != drawing.plan.samples or 0 in chunks[0].shape:
         shape, row = max(shapes.items(), key=lambda item: item[1])
         others = f"others {chunks[0].shape[1:]}, " if len(shapes) > 1 else ""
         raise ShapeError(
@@ -92,3 +83,27 @@ def draw(drawing: Drawing, observations: Sequence[Observation], episode: np.ndar
             "expected (steps, dims), the same for all"
         )
     return np.stack(chunks)
+
+
+def _answered(
+    drawing: Drawing, observations: Sequence[Observation], episode: np.ndarray, frame: np.ndarray
+) -> list[np.ndarray]:
+    """What the policy answers to each observation: (K, S, D), if it is as it should be."""
+    policy = drawing.policy
+    if not drawing.random:
+        answers = policy.infer_batch(list(observations))
+        drawing.said |= {"generator": "deterministic"}
+        return [np.asarray(answer["actions"])[None] for answer in answers]
+    seeds = zip(episode.tolist(), frame.tolist(), strict=True)
+    rngs = [np.random.default_rng([drawing.plan.seed, e, f]) for e, f in seeds]
+    samples = sample_batch(policy, observations, drawing.plan.samples, rngs)
+    first = samples[0]
+    drawing.said |= {"generator": first.generator, "knob": first.knob or None}
+    drawing.said["knob_value"] = float(first.value) if first.knob else None
+    return [np.asarray(sample.actions) for sample in samples]
+
+
+def _where(episode: np.ndarray, frame: np.ndarray) -> str:
+    """The frames of a batch, for a person: its first and last."""
+    first, last = (f"episode {episode[row]} frame {frame[row]}" for row in (0, -1))
+    return f"at {first}" if first == last else f"between {first} and {last}"

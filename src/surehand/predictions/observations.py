@@ -33,7 +33,7 @@ class Shown:
     def of(cls, dataset: LeRobotFolder, spec: PolicySpec) -> "Shown":
         """What the policy reads of what there is; whatever is there where it does not say what it reads.
 
-        What it reads and the dataset lacks is left for the policy to name, except pictures: FormatError.
+        FormatError where it reads what the dataset lacks.
         """
         kinds = {key: str(feature.get("dtype")) for key, feature in dataset.features.items()}
         numbers = [key for key, kind in kinds.items() if kind.startswith(NUMBERS) and key != dataset.action_key]
@@ -41,6 +41,12 @@ class Shown:
         if spec.inputs is None:
             numbers = [key for key in numbers if key.startswith("observation.") or key in STATE_KEYS]
         else:
+            absent = [key for key in spec.inputs if key not in kinds and key not in SAID]
+            if absent:
+                raise FormatError(
+                    f"the policy reads {absent[0]}, which {dataset.root.name} does not have; it has "
+                    f"{', '.join(key for key in kinds if key.startswith('observation.')) or 'no observation'}"
+                )
             numbers = [key for key in numbers if key in spec.inputs and key not in SAID]
         if spec.cameras is not None:
             absent = [key for key in spec.cameras if key not in cameras]

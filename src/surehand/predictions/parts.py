@@ -39,10 +39,15 @@ class Folder:
         return self.out / PARTS / address.file / f"{number:06d}.parquet"
 
     def missing(self, address: Address) -> list[int]:
-        """Numbers of the pieces that are still to be predicted, none where the policy's file is whole."""
+        """Numbers of the pieces that are still to be predicted, none where the policy's file is whole.
+
+        A policy whose file is gone or damaged waits again.
+        """
         known = self.record.of(address.name)
-        if known is not None and known.state == "done" and _opened(self.whole(address)) is not None:
-            return []
+        if known is not None and known.state == "done":
+            if _opened(self.whole(address)) is not None:
+                return []
+            self.note(address, state="waiting")
         return [number for number in range(self.pieces) if _opened(self.part(address, number)) is None]
 
     def keep(self, address: Address, number: int, predictions: Predictions, seconds: float) -> None:

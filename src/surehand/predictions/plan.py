@@ -1,5 +1,6 @@
 """What to predict and how: every choice that a predicted number depends on, and what each policy is called."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,7 @@ from surehand.formats.lerobot import LeRobotFolder
 from surehand.predictions.opening import Access
 
 SHARD = 2048  # chunks of one piece of work: what a killed run loses at most, per worker
+LONGEST = 100  # letters of a name, which is also that of a file
 UNRECORDED = ("api_key", "timeout", "dataset", "vlm")  # of the access: secret, or where things lie, not what they are
 
 
@@ -98,8 +100,14 @@ class Address:
         if not text.strip():
             raise SurehandError("an empty policy; name a checkpoint's folder, a server or module:function")
         name, equals, where = text.partition("=")
-        if equals and where and re.fullmatch(r"[\w .-]+", name) and not Path(text).exists():
+        if not equals or not where or os.path.exists(text):
+            return cls(text)
+        if re.fullmatch(r"[\w .-]+", name) and len(name) <= LONGEST:
             return cls(where, name.strip())
+        if "://" in where or os.path.exists(where) or os.path.exists(where.rpartition(":")[0]):
+            raise SurehandError(
+                f"{_short(name)!r} cannot name a policy; expected letters, digits, spaces and . - _, {LONGEST} at most"
+            )
         return cls(text)
 
     @property
@@ -115,6 +123,10 @@ class Address:
     def file(self) -> str:
         """The name of its predictions' file, without suffix: the name, in letters that every disk takes."""
         return re.sub(r"[^\w.-]+", "-", self.name).strip("-.") or "policy"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def named(addresses: Sequence[Address]) -> list[Address]:

@@ -1,8 +1,8 @@
 """Which policies are meant: a run folder stands for its checkpoints, everything else for itself."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from surehand.exceptions import FormatError, SurehandError
 from surehand.formats.checkpoint_folders import CheckpointFolder, find_checkpoints, unique_names
@@ -29,13 +29,13 @@ def find_policies(policies: Sequence[str | Address]) -> Policies:
     for policy in policies:
         address = policy if isinstance(policy, Address) else Address.parse(policy)
         try:
-            inside = find_checkpoints(address.where) if Path(address.where).is_dir() else None
+            inside = find_checkpoints(address.where) if os.path.isdir(address.where) else None
         except FormatError:
             inside = None  # its opening says what is wrong
         if inside is None:
             folders.append(address)
             continue
-        folders += _called(inside.checkpoints, address.name)
+        folders += [c for c in _called(inside.checkpoints, address.name) if not _named_before(c, folders)]
         for path, reason in inside.skipped:
             if reason.startswith(IN_THE_WORKS):
                 found.skipped.append(f"{path}: {reason}")
@@ -45,12 +45,19 @@ def find_policies(policies: Sequence[str | Address]) -> Policies:
     for folder in folders:
         if isinstance(folder, CheckpointFolder):
             folder = next(unique)
-            folder = Address(str(folder.path), folder.name)
+            path = folder.path.resolve() if folder.path.is_symlink() else folder.path  # training moves `last` on
+            folder = Address(str(path), folder.name)
         found.addresses.append(folder)
     everything = named([*found.addresses, *broken])
     found.addresses, rest = everything[: len(found.addresses)], everything[len(found.addresses) :]
     found.broken = dict(zip(rest, broken.values(), strict=True))
     return found
+
+
+def _named_before(checkpoint: CheckpointFolder, others: Sequence[CheckpointFolder | Address]) -> bool:
+    """Whether this very checkpoint is there under this name: a run and one of its steps, or `last` beside a step."""
+    same = (other for other in others if isinstance(other, CheckpointFolder) and other.name == checkpoint.name)
+    return any(other.path.resolve() == checkpoint.path.resolve() for other in same)
 
 
 def _called(checkpoints: Sequence[CheckpointFolder], name: str) -> list[CheckpointFolder]:

@@ -12,7 +12,7 @@ class Predicted(Part):
 
     name: str
     policy: str  # where it is
-    fingerprint: str  # of the checkpoint's files; the address where there are none
+    fingerprint: str  # of the checkpoint's files, or of the address where there are none
     state: Literal["waiting", "done", "failed"] = "waiting"
     reason: str = ""  # why it failed
     file: str = ""
@@ -40,6 +40,7 @@ class PredictRecord(Record):
 
     dataset: str
     data_identity: str
+    data_files: str = ""  # their names and sizes: the identity says nothing of pictures
     split: str = ""  # the rule that held the episodes out, in words
     plan: dict[str, Any]  # what the numbers depend on
     threads: int = 0  # of torch in each worker

@@ -13,7 +13,7 @@ from surehand.formats.contract import package_version
 from surehand.formats.lerobot import LeRobotFolder
 from surehand.formats.picture_cache import open_cache_folder
 from surehand.predictions.continuing import open_folder
-from surehand.predictions.fingerprint import fingerprint
+from surehand.predictions.fingerprint import data_files, fingerprint
 from surehand.predictions.opening import open_policy as open_known
 from surehand.predictions.plan import Address, PredictPlan, shards
 from surehand.predictions.policies import find_policies
@@ -22,9 +22,9 @@ from surehand.predictions.shard import OpenPolicy, Setup
 from surehand.predictions.spread import action_spread
 from surehand.predictions.work import Progress, Work
 from surehand.splits import check_episodes
-from surehand.workers import only_one
+from surehand.workers import only_one, processors
 
-GIGABYTE = 1 << 30
+GIGABYTE = 10**9
 
 
 def predict(
@@ -62,12 +62,13 @@ def predict(
     found = find_policies(policies)
     addresses = found.addresses
     target = Path(out).absolute()
-    threads = threads or max(1, _cores() // max(processes, 1))
+    threads = threads or max(1, processors() // max(processes, 1))
     groups = shards(plan, dataset)
     wanted = PredictRecord(
         surehand=package_version(),
         dataset=dataset.root.name,
         data_identity=dataset.identity(),
+        data_files=data_files(dataset),
         split=split,
         plan=plan.facts(),
         threads=threads,
@@ -95,11 +96,6 @@ def predict(
         folder.record.seconds = time.perf_counter() - began
         folder.save()
     return folder.record
-
-
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

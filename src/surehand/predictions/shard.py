@@ -18,12 +18,12 @@ from surehand.exceptions import ShapeError, SurehandError
 from surehand.formats.lerobot import LeRobotFolder
 from surehand.formats.predictions_check import as_float32
 from surehand.frames import Predictions
-from surehand.policies.openpi.one_worker import OneWorker
 from surehand.policies.protocol import Observation
 from surehand.predictions.draws import Drawing, draw, draws_of
 from surehand.predictions.observations import Observations, Reader, Shown
 from surehand.predictions.opening import Access
 from surehand.predictions.plan import Address, PredictPlan
+from surehand.workers.one_worker import OneWorker
 
 OpenPolicy = Callable[[str, Access], Any]
 
@@ -81,6 +81,9 @@ class Worker:
             drawing = self._open(piece.address)
             began = time.perf_counter()
             predictions = self._predict(drawing, piece)
+        except SystemExit as end:
+            self._broken[piece.address] = SurehandError(f"it asked the program to end (exit {end.code})")
+            raise self._broken[piece.address] from None
         except Exception as error:
             self._broken[piece.address] = error
             raise

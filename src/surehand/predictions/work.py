@@ -12,6 +12,7 @@ from surehand.predictions.plan import Address
 from surehand.predictions.shard import Done, Piece, Setup, Worker, begin_work, do_piece
 from surehand.workers import Failure, finished_jobs
 
+LONGEST = 1000  # letters of a reason
 Progress = Callable[[str, float], None]  # what is being done, share done
 
 
@@ -42,13 +43,20 @@ class Work:
         self.frames = sum(self.sizes[job.number] for job in jobs)
         for address in self.addresses:
             self._finish(address)
+            if "://" in address.where and len(self.missing[address]) < len(self.groups):
+                self.folder.record.warnings.append(
+                    f"{address.name}: answers of an earlier run are kept, whatever it serves now; --again asks it anew"
+                )
         if not jobs:
             return
         alone = processes == 1 and not ray
         begin = partial(Worker, self.setup, self._step) if alone else partial(begin_work, self.setup)
         finished = finished_jobs(
-            begin, do_piece, jobs, groups=[job.address.name for job in jobs], processes=processes, ray=ray, gpus=gpus
-        )
+            begin, do_piece, jobs,
+            groups=[job.address.name for job in jobs],
+            wanted=lambda job: job.address not in self.failed,
+            processes=processes, ray=ray, gpus=gpus,
+        )  # fmt: skip
         with closing(finished):
             for index, result in finished:
                 self._take(jobs[index], result)
@@ -96,7 +104,7 @@ class Work:
         if address in self.failed:
             return
         self.failed.add(address)
-        self.folder.note(address, state="failed", reason=one_line(error))
+        self.folder.note(address, state="failed", reason=one_line(error).replace(address.where, address.shown))
         self.frames -= sum(self.sizes[number] for number in self.missing[address])  # nobody waits for those
 
     def _step(self, name: str, frames: int) -> None:
@@ -104,16 +112,22 @@ class Work:
         self.done += frames
         speed = self.done / max(time.perf_counter() - self.began, 1e-9)
         self.share = max(self.share, min(self.done / max(self.frames, 1), 1.0))  # never backwards
-        self.progress(f"{name}, {speed:.0f} frames/s", self.share)
+        self.progress(f"{name}, {speed:.1f} frames/s", self.share)
 
 
 def one_line(error: Exception) -> str:
     """What went wrong, for a person, whoever raised it."""
     if isinstance(error, SurehandError):
-        return " ".join(str(error).split())
+        return _cut(str(error))
     said = str(error).strip().splitlines() or [""]
     hint = "; try a smaller --batch" if "out of memory" in said[0].lower() or isinstance(error, MemoryError) else ""
-    return f"{type(error).__name__}: {' '.join(said[0].split())}{hint}".rstrip(": ")
+    return f"{type(error).__name__}: {_cut(said[0])}{hint}".rstrip(": ")
+
+
+def _cut(text: str) -> str:
+    """The text on one line that still can be read."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 
 @contextmanager

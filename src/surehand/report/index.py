@@ -43,7 +43,8 @@ def write_index(folder: str | os.PathLike[str]) -> Path:
     entries, skipped = find_results(root)
     if not entries:
         raise SurehandError(
-            f"{root}: expected surehand records (*.json) in this folder, found none; run surehand errors first"
+            f"{root}: expected results (*.json of errors, select or doctor) in this folder, found none; run surehand "
+            "errors first (predict.json is no result: it says how predictions were made)"
         )
     template = environment().get_template("index.html.j2")
     text = template.render(headline=f"{count(len(entries), 'result')}.", entries=entries, skipped=skipped, clean=clean)

@@ -19,12 +19,13 @@ def array_of(data: bytes, dtype: Any, shape: Any, fortran: bool = False) -> np.n
     if not isinstance(dtype, str) or not _PLAIN.fullmatch(dtype):
         raise FormatError(f"an array of dtype {_short(dtype)}; only plain numbers are read from the wire")
     kind = np.dtype(dtype)
-    if not isinstance(shape, list | tuple) or not all(type(size) is int and size >= 0 for size in shape):
-        raise FormatError(f"an array of shape {_short(shape)}; expected its sizes")
+    sizes = isinstance(shape, list | tuple) and all(type(size) is int and size >= 0 for size in shape)
+    if not sizes or len(shape) > 32:  # more of them would take for ever to multiply
+        raise FormatError(f"an array of shape {_short(shape)}; expected up to 32 sizes")
     wanted = kind.itemsize
     for size in shape:
         wanted *= size
-    if len(data) != wanted or len(shape) > 32:
+    if len(data) != wanted:
         what = f"an array of shape {_short(tuple(shape))} and dtype {dtype}"
         raise FormatError(f"{what} in {len(data)} bytes; it needs {_short(wanted)}")
     try:

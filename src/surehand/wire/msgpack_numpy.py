@@ -50,9 +50,8 @@ def _encode(value: Any) -> Any:
         return {ARRAY: True, b"data": value.tobytes(), b"dtype": value.dtype.str, b"shape": value.shape}
     if isinstance(value, np.generic):
         plain = value.item()
-        if (
-            isinstance(plain, np.generic) or value.dtype.kind in "Mm"
-        ):  # Python has no number for it, or it loses its unit
+        # Python has no number for it, or it loses its unit.
+        if isinstance(plain, np.generic) or value.dtype.kind in "Mm":
             raise TypeError(f"a scalar of dtype {value.dtype}")
         return {SCALAR: True, b"data": plain, b"dtype": value.dtype.str}
     raise TypeError(f"a {type(value).__name__}")
@@ -79,10 +78,8 @@ def _array(found: dict[Any, Any]) -> np.ndarray:
     array = np.ndarray(shape, dtype, data)
     if dtype.kind == "b" and np.frombuffer(data, np.uint8).max(initial=0) > 1:
         raise FormatError("an array of booleans in a message holds bytes other than 0 and 1; it is damaged")
-    if (
-        dtype.kind == "U"
-        and np.frombuffer(data, np.dtype("u4").newbyteorder(dtype.byteorder)).max(initial=0) > 0x10FFFF
-    ):
+    letters = np.dtype("u4").newbyteorder(dtype.byteorder)
+    if dtype.kind == "U" and np.frombuffer(data, letters).max(initial=0) > 0x10FFFF:
         raise FormatError("an array of text in a message holds codes that are no letters; it is damaged")
     return array
 

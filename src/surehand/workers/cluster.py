@@ -1,7 +1,9 @@
 """Workers as Ray actors: a cluster joined, or one started here, and what it has room for."""
 
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -44,12 +46,24 @@ def _join(ray: Any, address: str, processes: int) -> None:
     if where == "local":
         options |= {"num_cpus": processes or None, "include_dashboard": False}
     try:
-        ray.init(**options)
+        with _our_signals():
+            ray.init(**options)
     except Exception as error:  # Ray has no common kind for these
         raise SurehandError(
             f"cannot join Ray at {where} ({one_line(error)[:300]}); see ray status there, and where it asks for a "
             "token set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
         ) from None
+
+
+@contextmanager
+def _our_signals() -> Iterator[None]:
+    """A polite kill means afterwards what it meant before: Ray's own way is a dump of addresses and exit code 1."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _knock(address: str) -> None:

@@ -22,6 +22,7 @@ def finished_jobs(
     jobs: Sequence[Job],
     *,
     groups: Sequence[Hashable] | None = None,
+    wanted: Callable[[Job], bool] = lambda job: True,
     processes: int = 2,
     ray: str = "",
     retries: int = 2,
@@ -31,8 +32,9 @@ def finished_jobs(
 
     Every worker calls `begin()` once for its state and closes it at the end, where the state has `close()`. Jobs are
     handed out in order, but a worker goes on with the group of its last job (`groups`, one per job), so that not every
-    worker loads everything. A job whose worker died is done again by another, up to `retries` times, so it must bear
-    being cut anywhere. What a job raises is its Failure; what `begin` raises comes through and ends everything.
+    worker loads everything. A job that is not `wanted` when its turn comes is left out and has no result. A job whose
+    worker died is done again by another, up to `retries` times, so it must bear being cut anywhere. What a job raises
+    is its Failure; what `begin` raises comes through and ends everything.
 
     One process without Ray works here, and nothing is pickled. More are started afresh, so all that goes between them
     must be picklable and the calling program needs the usual `if __name__ == "__main__":`. `ray` is "local" (the
@@ -47,7 +49,7 @@ def finished_jobs(
     if not jobs:
         return
     with _opened(begin, function, processes, ray, gpus) as pool:
-        yield from _shared(pool, jobs, _Queue([None] * len(jobs) if groups is None else groups), retries)
+        yield from _shared(pool, jobs, _Queue([None] * len(jobs) if groups is None else groups), wanted, retries)
 
 
 @contextmanager
@@ -99,7 +101,7 @@ class _Queue:
 
 
 def _shared(
-    pool: Pool, jobs: Sequence[Any], queue: _Queue, retries: int
+    pool: Pool, jobs: Sequence[Any], queue: _Queue, wanted: Callable[[Any], bool], retries: int
 ) -> Generator[tuple[int, Any | Failure], None, None]:
     busy: dict[Actor, int | None] = {}  # the job each is at; None while it gets ready
     idle: deque[Actor] = deque()
@@ -111,6 +113,7 @@ def _shared(
         for _ in range(min(len(queue) - starting, pool.room - len(busy) - len(idle))):
             busy[pool.start()] = None
         done: list[tuple[int, Any | Failure]] = []
+        hopeless: Exception | None = None
         for worker in pool.wait(list(busy)):
             index = busy.pop(worker)
             try:
@@ -120,7 +123,7 @@ def _shared(
                 if index is None:
                     stillborn += 1
                     if stillborn > retries:
-                        raise _never_ready(stillborn, death) from None
+                        hopeless = _never_ready(stillborn, death)
                 elif died[index] == retries:
                     done.append((index, Failure(index, _too_often(retries + 1, death))))
                 else:
@@ -131,11 +134,16 @@ def _shared(
             if index is not None:
                 done.append((index, Failure(index, answer.error) if isinstance(answer, Raised) else answer))
             elif isinstance(answer, Raised):
-                raise answer.error
+                hopeless = answer.error
             else:
                 stillborn = 0
+        if hopeless is not None:
+            yield from done  # what the others finished in the same moment is not lost
+            raise hopeless
         while queue and idle:  # before the results go out: whoever takes them may take long
             index = queue.take(idle[0])
+            if not wanted(jobs[index]):
+                continue
             try:
                 idle[0].give(jobs[index])
             except Exception as error:

@@ -31,6 +31,8 @@ def _locked(folder: str | os.PathLike[str]) -> int | None:
         handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:  # the other command has just ended and taken the folder along
         raise SurehandError(f"another command has just finished in {folder}; look at its result") from None
+    except OSError as error:
+        raise SurehandError(f"{folder}: {error.strerror}; choose a folder you may work in") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,7 +8,7 @@ import pickle
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -80,8 +80,9 @@ class Processes:
         # A generator that nobody closed outlives the wait of multiprocessing for its children, which would be for ever.
         atexit.register(self.close)
 
-    def start(self) -> Actor:
-        self._all = [worker for worker in self._all if worker.process.is_alive()]
+    def start(self) -> Process:
+        # Only those that have said how they died are forgotten: another may be dead that nobody has looked at.
+        self._all = [worker for worker in self._all if not worker.pipe.closed]
         self._all.append(Process(self._message))
         return self._all[-1]
 
@@ -127,6 +128,7 @@ def _ctrl_c_for_us_alone() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    resource_tracker.ensure_running()  # the first process would start it, and it lets the signal through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

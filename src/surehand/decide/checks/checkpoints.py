@@ -183,8 +183,15 @@ def check_picture_stats(features: CheckpointFeatures, own: dict[str, Stats]) -> 
         stats = features.inputs[key].stats
         if stats is None or stats.mean is None or stats.mean.shape != (3,) or not features.inputs[key].by:
             continue
-        if stats.mean.max() > 1.5:
-            evidence = f"{key}: channel means {np.round(stats.mean, 1).tolist()}, pictures are given in 0..1"
+        beyond = [
+            f"{name} {np.round(values, 1).tolist()}"
+            for name, most in (("mean", 1.5), ("std", 0.75), ("max", 1.5))
+            if (name == "max") == (features.inputs[key].by != "mean_std")
+            and (values := getattr(stats, name)) is not None
+            and (values > most).any()
+        ]
+        if beyond:
+            evidence = f"{key}: channels have {' and '.join(beyond)}, pictures are given in 0..1"
             found.append(finding("policy.image_range", evidence, key))
         elif np.abs(stats.mean - IMAGENET[0]).max() > 1e-3 and key in own and own[key].mean is not None:
             found += _exchanged(key, stats.mean, np.ravel(own[key].mean))  # type: ignore[arg-type]

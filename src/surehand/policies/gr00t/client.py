@@ -1,7 +1,7 @@
 """GR00T's policy server as a policy: one ZeroMQ request per batch of observations, groups of joints back.
 
 The server's interface: NVIDIA/Isaac-GR00T, gr00t/eval/service.py (N1.5), gr00t/policy/server_client.py (N1.6, N1.7).
-Its actions are in physical units. Three forms of the same observation are spoken, see `gr00t_forms`.
+Its actions are in physical units. Three forms of the same observation are spoken, see `forms`.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from surehand.exceptions import FormatError, ShapeError, SurehandError
-from surehand.policies.chunks import numbers_of
+from surehand.policies.chunks import LONGEST_HISTORY, numbers_of
 from surehand.policies.protocol import Observation
 
 KINDS = ("video", "state")
@@ -82,6 +82,8 @@ class Wanted:
         offsets = tuple((kind, tuple(said[kind]["delta_indices"])) for kind in KINDS if kind in said)
         if any(not found or max(found) > 0 for _, found in offsets):
             raise SurehandError("the server wants observations of the future; it cannot be asked about recorded ones")
+        if any(min(found) <= -LONGEST_HISTORY for _, found in offsets):
+            raise SurehandError(f"the server wants observations from further back than {LONGEST_HISTORY} frames")
         prefixed = any(names.values()) and all(
             name.startswith(f"{kind}.") for kind in (*KINDS, "action") for name in names[kind]
         )

@@ -3,9 +3,9 @@
 import socket
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 from surehand.exceptions import FormatError, SurehandError
+from surehand.policies.addresses import check_timeout, server_address
 from surehand.policies.chunks import first_line
 from surehand.wire import gr00t
 
@@ -26,20 +26,17 @@ class Gr00tSocket:
     """A connection to tcp://HOST:PORT. A socket that got no reply would wait for ever: a new one takes its place."""
 
     def __init__(self, url: str, timeout: float, api_token: str = "") -> None:
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port or PORT
-        except ValueError as error:
-            raise FormatError(f"{url}: {error}; expected tcp://HOST:PORT") from None
-        if parts.scheme != "tcp" or not host or parts.path not in ("", "/"):
+        parts = server_address(url, ("tcp",), "tcp://HOST:PORT")
+        if parts.path not in ("", "/"):
             raise FormatError(f"{url}: expected tcp://HOST:PORT")
+        check_timeout(timeout)
         try:
             import zmq
         except ImportError:
             raise SurehandError("GR00T's server needs ZeroMQ; pip install 'surehand[gr00t]'") from None
         self._zmq: Any = zmq
         self._url, self._timeout, self._token = url, timeout, api_token
-        self._where = (host, port)
+        self._where = (str(parts.hostname), parts.port or PORT)
         self._context = zmq.Context()
         self._socket: Any = None
 
@@ -78,10 +75,13 @@ class Gr00tSocket:
         self._context.term()
 
     def _open(self) -> None:
-        """A socket, once somebody listens: ZeroMQ itself would wait in silence."""
-        if not self._listens():
+        """A socket, once somebody listens: ZeroMQ itself would wait in silence, and tries the first address of a name
+        alone, which for "localhost" may be IPv6's where servers listen on IPv4.
+        """
+        found_at = self._listens()
+        if found_at is None:
             raise SurehandError(f"nothing listens at {self._url}; start the server, or is the address right?")
-        host, port = self._where
+        host, port = found_at
         found = self._context.socket(self._zmq.REQ)
         found.setsockopt(self._zmq.LINGER, 0)
         found.setsockopt(self._zmq.IPV6, 1)
@@ -96,17 +96,18 @@ class Gr00tSocket:
         while (left := until - time.monotonic()) > 0:
             if self._socket.poll(int(1000 * min(left, _LOOK)) + 1):
                 return bytes(self._socket.recv())
-            if not self._listens():
+            if self._listens() is None:
                 raise SurehandError(f"{self._url} stopped listening before it answered; is the server still running?")
         raise SurehandError(f"{self._url} did not answer within {self._timeout:g} s; is it GR00T's server, is it busy?")
 
-    def _listens(self) -> bool:
-        """Whether a connection is taken there; a server at work takes it too."""
+    def _listens(self) -> tuple[str, int] | None:
+        """The number of the machine that takes a connection there, and the port; a server at work takes it too."""
         try:
-            socket.create_connection(self._where, timeout=min(self._timeout, 5.0)).close()
+            with socket.create_connection(self._where, timeout=min(self._timeout, 5.0)) as taken:
+                host, port = taken.getpeername()[:2]
         except OSError:
-            return False
-        return True
+            return None
+        return str(host), int(port)
 
     def _drop(self) -> None:
         if self._socket is not None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from surehand.exceptions import FormatError
+from surehand.policies.chunks import first_line
 
 ACTION = "action"
 WEIGHTS = "model.safetensors"
@@ -152,13 +153,6 @@ def tensor_names(path: Path) -> tuple[str, ...]:
 def step_name(folder: Path) -> str:
     """The training step as lerobot-train names the checkpoint's folder, or the folder's own name."""
     return (folder.parent if folder.name == "pretrained_model" else folder).resolve().name
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says, with the next one where it announces it; or what the error is."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    announced = lines[1].strip()[:120] if lines[0].endswith(":") and len(lines) > 1 else ""
-    return f"{lines[0].strip()} {announced}".strip()
 
 
 def _old(config: CheckpointConfig, tensors: tuple[str, ...]) -> bool:

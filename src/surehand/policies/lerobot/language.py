@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from surehand.exceptions import FormatError
-from surehand.policies.lerobot.checkpoint import first_line
+from surehand.policies.chunks import first_line
 
 VARIABLE = "SUREHAND_VLM"
 NEEDED = ("tokenizer_config.json", "config.json")  # a tokenizer's folder has the first, a model's both

@@ -10,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from surehand.exceptions import FormatError, SpaceError, SurehandError
-from surehand.policies.lerobot.checkpoint import (
-    EMPTY_CAMERA,
-    WEIGHTS,
-    Checkpoint,
-    Processor,
-    first_line,
-)
+from surehand.policies.chunks import first_line
+from surehand.policies.lerobot.checkpoint import EMPTY_CAMERA, WEIGHTS, Checkpoint, Processor
 from surehand.policies.lerobot.language import local_copy
 from surehand.policies.lerobot.versions import config_class_of, installed_version, refuse_newer, unknown_fields
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from surehand.exceptions import ShapeError, SurehandError
 from surehand.frames import Samples
+from surehand.policies.chunks import repeated
 from surehand.policies.lerobot.checkpoint import locate, read_checkpoint, step_name
 from surehand.policies.lerobot.inputs import Inputs, rows_of, timeline
 from surehand.policies.lerobot.kinds import KINDS, first_step, spec_of
@@ -84,8 +85,7 @@ class LeRobotPolicy:
     ) -> list[Samples]:
         """K chunks (K, H, D) per observation, each from its own generator: whoever else is asked about, the same."""
         if not self.spec.stochastic:
-            answers = self.infer_batch(list(observations))
-            return [Samples(np.repeat(each["actions"][None], k, axis=0), "deterministic") for each in answers]
+            return [repeated(answer, k) for answer in self.infer_batch(list(observations))]
         seeds = [int(rng.integers(2**63)) for rng in rngs]
         # Of more draws with one seed, the first are those of fewer.
         noises = [np.random.SeedSequence(seed).generate_state(k, np.uint64) for seed in seeds]
@@ -110,10 +110,8 @@ class LeRobotPolicy:
             asked = range(rows[0], rows[-1] + 1)
             moments = [self._inputs.batch([lines[i][t] for i in asked]) for t in range(self.spec.history)]
             # Repeated before the pre-processor: the post-processor of relative actions reads the state it saw last.
-            repeated = [rows_of(batch, rows - rows[0]) for batch in moments]
-            found.append(
-                self._checked(self._runner.drawn(repeated, seeds.reshape(-1)[start : start + most]), len(rows))
-            )
+            of_rows = [rows_of(batch, rows - rows[0]) for batch in moments]
+            found.append(self._checked(self._runner.drawn(of_rows, seeds.reshape(-1)[start : start + most]), len(rows)))
         return np.concatenate(found).reshape(n, k, self.spec.horizon, self.spec.dims)
 
     def _checked(self, found: np.ndarray, rows: int) -> np.ndarray:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from surehand.exceptions import SurehandError
-from surehand.policies.lerobot.checkpoint import ACTION, first_line
+from surehand.policies.chunks import first_line
+from surehand.policies.lerobot.checkpoint import ACTION
 from surehand.policies.lerobot.inputs import Batch, rows_of
 from surehand.policies.lerobot.kinds import KINDS
 from surehand.policies.lerobot.loading import Loaded

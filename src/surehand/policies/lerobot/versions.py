@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from surehand.exceptions import FormatError, SurehandError
-from surehand.policies.lerobot.checkpoint import Checkpoint, first_line
+from surehand.policies.chunks import first_line
+from surehand.policies.lerobot.checkpoint import Checkpoint
 
 NOT_ON_0_4 = ("pi0", "pi05", "pi0_fast")  # they ask for a patched transformers there
 RENAMED_STEPS = {"delta_actions_processor": "relative_actions_processor"}  # what 0.5 calls a step, and 0.6 the same one

@@ -2,14 +2,15 @@
 
 import time
 import traceback
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from surehand.exceptions import FormatError, SurehandError
-from surehand.policies.chunks import chunk_of
+from surehand.policies.chunks import LONGEST_HISTORY, chunk_of
 from surehand.policies.mapping import Mapping
-from surehand.policies.protocol import Answer, Observation, Policy
+from surehand.policies.protocol import Answer, Mechanism, Observation, Policy, PolicySpec
 
 
 def metadata_of(policy: Policy, name: str) -> dict[str, Any]:
@@ -33,6 +34,24 @@ def metadata_of(policy: Policy, name: str) -> dict[str, Any]:
     }
 
 
+def spec_said(metadata: dict[str, Any], otherwise: PolicySpec) -> PolicySpec:
+    """`otherwise`, with what surehand's own server says of its policy; of any other server nothing is known.
+
+    Its horizon and columns are left to the first answer, its inputs to the names that the server is sent.
+    """
+    if not isinstance(metadata.get("surehand"), str):
+        return otherwise
+    first, history, generator = (metadata.get(key) for key in ("first_step", "history", "generator"))
+    if type(first) is not int or type(history) is not int or generator not in get_args(Mechanism):
+        return otherwise
+    if not 1 <= history <= LONGEST_HISTORY:
+        return otherwise
+    known = replace(otherwise, first_step=first, history=history)
+    if metadata.get("stochastic"):  # its noise goes on from question to question, as any server's
+        return known if generator == "deterministic" else replace(known, generator=cast(Mechanism, generator))
+    return replace(known, stochastic=False, generator="deterministic", seeded=True)
+
+
 def observation_of(message: Any, mapping: Mapping) -> Observation:
     """The observation in a message: its own names, those of `mapping` added, "prompt" as the task; arrays writable."""
     if not isinstance(message, dict):
@@ -40,6 +59,9 @@ def observation_of(message: Any, mapping: Mapping) -> Observation:
     observation = {**message, **(mapping.apply(message) if mapping.clauses else {})}
     if "prompt" in observation:
         observation.setdefault("task", observation["prompt"])
+    earlier = observation.get("history")
+    if isinstance(earlier, list):
+        observation["history"] = [observation_of(one, mapping) for one in earlier]
     return {key: np.array(value) if isinstance(value, np.ndarray) else value for key, value in observation.items()}
 
 

@@ -8,6 +8,7 @@ from surehand.exceptions import FormatError, ShapeError
 from surehand.frames import Space
 from surehand.policies.chunks import OneByOne, chunk_of
 from surehand.policies.mapping import Mapping
+from surehand.policies.openpi.answers import spec_said
 from surehand.policies.openpi.link import OpenpiLink
 from surehand.policies.protocol import Answer, Observation, PolicySpec
 from surehand.wire.msgpack_numpy import pack, unpack
@@ -19,8 +20,9 @@ class OpenpiPolicy(OneByOne):
     """The policy of an openpi server (or of `surehand serve`) at ws://host:port; a context manager that closes it.
 
     `mapping` names what it is sent, `resize` the edge of its pictures (0 as they are), `timeout` seconds for each
-    answer. The server draws its own noise and goes on drawing, so the same observation gives another chunk each time.
-    Its horizon and columns are known from the first answer on, and held to.
+    answer. The server draws its own noise and goes on drawing, so the same observation gives another chunk each time,
+    unless it is surehand's own and says that its policy is deterministic, where its chunks begin, and how many
+    observations in a row it looks at. Horizon and columns are known from the first answer on, and held to.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class OpenpiPolicy(OneByOne):
         self._link = OpenpiLink(url, api_key, timeout)
         self.who, self.name = url, url.partition("://")[2]
         self.mapping, self.resize = mapping, resize
-        self.spec = PolicySpec(
+        unknown = PolicySpec(
             horizon=0,
             dims=0,
             space=space,
@@ -47,6 +49,7 @@ class OpenpiPolicy(OneByOne):
             seeded=False,
             inputs=mapping.inputs,
         )
+        self.spec = spec_said(self._link.metadata, unknown)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -64,7 +67,10 @@ class OpenpiPolicy(OneByOne):
         Raises ShapeError for a feature the observation lacks and for a chunk of another shape than before, FormatError
         for numbers that are none, SurehandError for what the server says, and where it stays away or silent.
         """
-        raw = self._link.ask(pack(self.mapping.apply(observation, self.resize)))
+        question = self.mapping.apply(observation, self.resize)
+        if self.spec.history > 1 and "history" in observation:
+            question["history"] = [self.mapping.apply(one, self.resize) for one in observation["history"]]
+        raw = self._link.ask(pack(question))
         try:
             answer = unpack(raw)
         except FormatError as error:

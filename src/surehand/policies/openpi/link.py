@@ -13,9 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from surehand.exceptions import FormatError, SurehandError
+from surehand.policies.addresses import check_key, check_timeout, server_address
 from surehand.wire.msgpack_numpy import pack, unpack
 
 PAUSES = (0.5, 2.0, 8.0)  # seconds before a dropped question is asked again
+LARGEST = 256 << 20  # bytes of an answer; a chunk of 100 steps and 50 columns needs 20 kB
 LONGEST = 300  # characters of what a server said
 
 
@@ -31,10 +33,8 @@ class OpenpiLink:
 
     def __init__(self, url: str, api_key: str = "", timeout: float = 60.0) -> None:
         """Raises SurehandError, in one line, where no openpi server answers there."""
-        if not _is_websocket(url):
-            raise SurehandError(f"{url!r} is no websocket; expected ws://host:port, or wss:// with TLS")
-        if not 0 < timeout < threading.TIMEOUT_MAX:
-            raise SurehandError(f"a timeout of {timeout} s; expected a number above 0")
+        server_address(url, ("ws", "wss"), "ws://HOST:PORT, or wss:// with TLS")
+        check_timeout(timeout)
         self.url, self.timeout = url, timeout
         self._headers = {"Authorization": authorization(api_key)} if api_key else {}
         self._socket: Any = None
@@ -58,6 +58,12 @@ class OpenpiLink:
         if socket is not None:
             socket.close()
 
+    def _abandon(self) -> None:
+        """The connection is cut without its closing words: a server that is stuck would let them wait."""
+        if self._socket is not None:
+            _cut(self._socket)
+        self.close()
+
     def _exchange(self, question: bytes) -> bytes:
         """The answer to one question, or Dropped; whatever goes wrong, no later question gets this one's answer."""
         whole = False
@@ -71,7 +77,7 @@ class OpenpiLink:
             whole = True
         finally:
             if not whole:
-                self.close()
+                self._abandon()
         return answer
 
     def _connect(self) -> dict[str, Any]:
@@ -85,7 +91,7 @@ class OpenpiLink:
             raise FormatError(f"{self.url} sent no metadata first ({error}); is it an openpi server?") from None
         finally:
             if not whole:
-                self.close()
+                self._abandon()
         if not isinstance(metadata, dict):
             raise FormatError(f"{self.url} sent a {type(metadata).__name__} for metadata; is it an openpi server?")
         return metadata
@@ -125,7 +131,9 @@ class OpenpiLink:
             f"{self.url} sent no {what} within {self.timeout:g} s; is it stuck, or does it need a longer --timeout?"
         )
 
-    def _dropped(self, error: Any) -> Dropped:
+    def _dropped(self, error: Any) -> SurehandError:
+        if error.sent is not None and error.sent.code == 1009:  # ours: what came is too big
+            return SurehandError(f"{self.url} sent more than {LARGEST >> 20} MB at once; is this a policy server?")
         closed = error.rcvd  # the peer's closing words, None where it just went away
         why = f"{closed.code} {closed.reason}".strip() if closed else "without a word"
         return Dropped(f"{self.url} closed the connection before its answer was whole ({why}); is the server alive?")
@@ -133,10 +141,7 @@ class OpenpiLink:
 
 def authorization(api_key: str) -> str:
     """The header that carries the key; SurehandError for a key that no header can carry."""
-    if not (api_key.isascii() and api_key.isprintable() and api_key == api_key.strip()):
-        raise SurehandError(
-            "the api key has letters that HTTP cannot send; expected printable ASCII without blanks around"
-        )
+    check_key(api_key)
     return f"Api-Key {api_key}"
 
 
@@ -147,7 +152,7 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> Any:
         from websockets.sync.client import connect
     except ImportError:
         raise SurehandError(f"{url}: a remote policy needs websockets; pip install 'surehand[remote]'") from None
-    kind: dict[str, Any] = {"compression": None, "max_size": None, "ping_interval": None, "close_timeout": 1.0}
+    kind: dict[str, Any] = {"compression": None, "max_size": LARGEST, "ping_interval": None, "close_timeout": 1.0}
     if _on_this_machine(url):
         kind["proxy"] = None
     try:
@@ -162,20 +167,14 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> Any:
         raise kind_of(f"{url} answered HTTP {status}; expected an openpi server, is the address right?") from None
     except exceptions.InvalidHandshake as error:
         raise Dropped(f"{url} answers, but not as a websocket ({_line(error)}); is an openpi server there?") from None
+    except (exceptions.WebSocketException, ImportError) as error:  # half a login in the address; a proxy
+        raise SurehandError(f"{url} cannot be asked ({_line(error)})") from None
     except TimeoutError:
         raise Dropped(f"{url} accepted no connection within {timeout:g} s; is an openpi server there?") from None
     except OSError as error:
         raise Dropped(
             f"{url} cannot be reached ({error.strerror or _line(error)}); start the server, or check the address"
         ) from None
-
-
-def _is_websocket(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0 and not parts.fragment
-    except ValueError:  # a port that is no number
-        return False
 
 
 def _on_this_machine(url: str) -> bool:

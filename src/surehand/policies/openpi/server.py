@@ -22,9 +22,9 @@ from surehand.exceptions import FormatError, SurehandError
 from surehand.policies.mapping import Mapping
 from surehand.policies.openpi import answers
 from surehand.policies.openpi.link import authorization
-from surehand.policies.openpi.one_worker import OneWorker
 from surehand.policies.protocol import Policy
 from surehand.wire.msgpack_numpy import pack, unpack
+from surehand.workers.one_worker import OneWorker
 
 LARGEST = 256 << 20  # bytes of one observation
 _ALL = Mapping(flat=True)
@@ -52,6 +52,7 @@ class OpenpiServer:
     ) -> None:
         self.policy, self.host, self.port, self.mapping = policy, host, port, mapping
         self.name = name or str(getattr(policy, "name", type(policy).__name__))
+        self._metadata = answers.metadata_of(policy, self.name)  # once: whoever comes back must find the same server
         self._expected = authorization(api_key).encode() if api_key else b""
         self._rng = None if seed is None else np.random.default_rng(seed)
         self._say = say or (lambda _: None)
@@ -137,7 +138,7 @@ class OpenpiServer:
         from websockets.exceptions import ConnectionClosed
 
         try:
-            await connection.send(pack(answers.metadata_of(self.policy, self.name)))
+            await connection.send(pack(self._metadata))
             total: dict[str, float] = {}
             async for message in connection:
                 started = time.perf_counter()
