@@ -94,3 +94,22 @@ def test_a_reason_says_where_and_can_be_read(dataset: LeRobotFolder, plan: Predi
         assert record.failed[0].reason.endswith(f"; asked {where}")
     for error in (SurehandError("x" * 5000), RuntimeError("x" * 5000)):
         assert 1000 < len(one_line(error)) < 1050 and one_line(error).endswith("…")
+
+
+def test_a_policy_whose_files_change_meanwhile_fails(dataset: LeRobotFolder, plan: PredictPlan, tmp_path: Path) -> None:
+    """Pieces of two checkpoints are never one file; the next run starts anew."""
+    file = tmp_path / "restless.py"
+    file.write_text(
+        "from pathlib import Path\n"
+        "def act(seen):\n"
+        "    if not Path(__file__).read_text().endswith('again'):\n"
+        "        Path(__file__).write_text(Path(__file__).read_text() + '# again')\n"
+        f"    return [[0.0] * {dataset.size}]\n"
+    )
+    out = tmp_path / "out"
+    first = predict(dataset, [f"{file}:act"], plan, out)
+    assert [p.reason for p in first.failed] == [
+        "its files changed while it was predicted; the same command starts it anew"
+    ]
+    assert not list(out.rglob("*.parquet"))
+    assert not predict(dataset, [f"{file}:act"], plan, out).failed

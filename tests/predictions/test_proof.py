@@ -91,6 +91,35 @@ def test_the_oracle_scores_nothing_and_the_mean_the_variance(
         assert errors["oracle"][group]["value"] <= (0.0 if space == "robot" else 1e-6 * wanted.mean())
 
 
+def test_a_policy_that_answers_normalised_is_undone_by_its_statistics(
+    dataset: LeRobotFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recording divided by the dataset's own deviations: no error once undone, and refused without statistics."""
+    recorded, stats = dataset.read(HELD_OUT), dataset.stats()
+    assert stats is not None
+    offset, scale = stats.affine("mean_std")
+    np.savez(
+        tmp_path / "known.npz",
+        answers=(recorded.action - offset) / scale,
+        episode=recorded.episode,
+        frame=recorded.frame,
+    )
+    (tmp_path / "scaled.py").write_text(
+        "import numpy as np\n"
+        f"known = np.load({str(tmp_path / 'known.npz')!r})\n"
+        "def act(seen):\n"
+        "    row = (known['episode'] == seen['episode_index']) & (known['frame'] == seen['frame_index'])\n"
+        "    return known['answers'][row]\n"
+    )
+    asked = ["errors", dataset.root, f"{tmp_path}/scaled.py:act", "--episodes", "8..11", "--layout", LAYOUT]
+    asked += ["--resamples", 200, "--rivals", "none", "--json", "--policy-space", "normalised:mean_std"]
+    assert run(monkeypatch, *asked) == 2
+    assert "statistics" in capsys.readouterr().err
+    assert run(monkeypatch, *asked, "--stats", dataset.root / "meta" / "stats.json") == 0
+    (policy,) = json.loads(capsys.readouterr().out)["policies"]
+    assert policy["errors"]["total"]["value"] <= 1e-6 * float(recorded.action.var(axis=0).mean())
+
+
 def test_errors_predicts_what_is_missing_and_mixes_it_with_files(
     dataset: LeRobotFolder, oracle: Path, mean: str, tmp_path: Path, cache: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],

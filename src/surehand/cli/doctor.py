@@ -15,7 +15,7 @@ def doctor(
     policy: Annotated[
         list[str], typer.Option("--policy", help="A policy to examine: checkpoint, server or module:function; repeat.")
     ] = [],  # noqa: B006
-    samples: Annotated[int, typer.Option(help="Samples (K) that you mean to draw from the policy.")] = 1,
+    samples: Annotated[int, typer.Option(min=1, help="Samples (K) that you mean to draw from the policy.")] = 1,
     executed: Annotated[int | None, typer.Option(help="Leading steps the robot executes; default half.")] = None,
     map: options.Map = [],  # noqa: B006
     resize: options.Resize = 0,

@@ -1,5 +1,6 @@
 """A policy named on the command line, asked and made ready for the doctor: what stops it is a finding, not an end."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,8 +27,10 @@ def examine_policy(
     features, trouble, probed = None, "", None
     try:
         features = read_checkpoint_features(address.where)
-        policy = open_policy(address.where, access)
-        probed = probe_policy(policy, open_lerobot(folder, check=False), address.name, episodes)
+        with contextlib.ExitStack() as stack:
+            policy = open_policy(address.where, access)
+            stack.callback(getattr(policy, "close", lambda: None))
+            probed = probe_policy(policy, open_lerobot(folder, check=False), address.name, episodes)
     except Exception as error:  # whatever the policy's own code raises
         trouble = one_line(error)
     return Patient(address.name, features, probed, trouble, samples, executed)

@@ -39,7 +39,7 @@ class PictureCache:
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder, self.limit = folder / "pictures", limit_bytes
-        self._written: set[Path] = set()  # by this object: nobody changes them, so they are not checked
+        self._trusted: set[Path] = set()  # files written or checked by this object: nobody changes them
         self._used, self._looked = 0, float("-inf")
         self._counting = threading.Lock()
 
@@ -48,10 +48,10 @@ class PictureCache:
 
         A second process that asks for the same key meanwhile waits. CacheFailed where they cannot be kept.
         """
-        found = read(self.folder / key, rows, size, self._written)
+        found = read(self.folder / key, rows, size, self._trusted)
         if found is None:
             self.ensure(key, rows, size, decode)
-            found = read(self.folder / key, rows, size, self._written)
+            found = read(self.folder / key, rows, size, self._trusted)
             if found is None:  # removed between two lines of ours, or the disk loses what it is given
                 raise CacheFailed("pictures vanish from it; is it large enough?", lasting=False)
         with contextlib.suppress(OSError):
@@ -63,10 +63,10 @@ class PictureCache:
         entry = self.folder / key
         try:
             with _locked(entry):
-                missing = np.setdiff1d(rows, sound_rows(entry, rows, size))
+                missing = np.setdiff1d(rows, sound_rows(entry, rows, size, self._trusted))
                 if len(missing):
                     self._make_room(entry, len(missing) * record(size).itemsize)
-                    self._written.add(write(entry, missing, size, decode))
+                    self._trusted.add(write(entry, missing, size, decode))
         except OSError as error:
             raise CacheFailed(error.strerror or str(error)) from None
 

@@ -72,17 +72,22 @@ def read(entry: Path, rows: np.ndarray, size: tuple[int, int], trusted: Collecti
     return found
 
 
-def sound_rows(entry: Path, rows: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Those of the rows that the entry holds; files with a damaged one, or left half-written, are removed."""
+def sound_rows(entry: Path, rows: np.ndarray, size: tuple[int, int], trusted: set[Path]) -> np.ndarray:
+    """Those of the rows that the entry holds; files with a damaged one, or left half-written, are removed.
+
+    Files that are sound from end to end are `trusted` from now on.
+    """
     for draft in entry.glob(".*.part"):  # its writer is dead: the entry is locked by us
         draft.unlink(missing_ok=True)
     held = [np.zeros(0, np.int64)]
     for path, records in _segments(entry, size):
         here = [] if records is None else np.flatnonzero(np.isin(records["row"], rows)).tolist()
-        if records is None or not all(_sound(records, place) for place in here):
+        if records is None or (path not in trusted and not all(_sound(records, place) for place in here)):
             path.unlink(missing_ok=True)
-        else:
-            held.append(np.asarray(records["row"][here]))
+            continue
+        if len(here) == len(records):
+            trusted.add(path)
+        held.append(np.asarray(records["row"][here]))
     return np.concatenate(held)
 
 

@@ -84,9 +84,13 @@ class Folder:
         target = self.whole(address)
         write_predictions(target, pieces(), data_identity=self.record.data_identity, overwrite=True)
         self.note(address, state="done", file=target.name, seconds=sum(seconds), **_facts(open_predictions(target)))
-        shutil.rmtree(self.out / PARTS / address.file, ignore_errors=True)
+        self.drop(address)
         with suppress(OSError):
             (self.out / PARTS).rmdir()  # the last policy takes it along
+
+    def drop(self, address: Address) -> None:
+        """Nothing; the policy's pieces are gone."""
+        shutil.rmtree(self.out / PARTS / address.file, ignore_errors=True)
 
     def note(self, address: Address, **facts: Any) -> None:
         """Nothing; the record on disk says this of the policy from now on."""

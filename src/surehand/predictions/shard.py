@@ -71,6 +71,7 @@ class Worker:
     _broken: dict[Address, Exception] = field(default_factory=dict)
     _readers: dict[Shown, Reader] = field(default_factory=dict)
     _aside: OneWorker = field(default_factory=OneWorker)
+    _decoder: OneWorker = field(default_factory=OneWorker)  # runs ahead of the batches, as far as the piece goes
     _ahead: tuple[Shown, tuple[int, ...], Future[Observations]] | None = None
 
     def work(self, piece: Piece) -> Done:
@@ -94,6 +95,7 @@ class Worker:
         """Give back what the open policy holds, and end the reading."""
         self._close_policy()
         self._aside.stop()
+        self._decoder.stop()
 
     def _open(self, address: Address) -> Drawing:
         if self._drawing is None or self._address != address:
@@ -114,6 +116,7 @@ class Worker:
     def _predict(self, drawing: Drawing, piece: Piece) -> Predictions:
         setup, plan = self.setup, self.setup.plan
         shown = Shown.of(setup.dataset, drawing.policy.spec)
+        self._decoder.submit(self._reader(shown).prepare, piece.episodes)
         seen = self._read(shown, piece.episodes).result()
         recorded = seen.recorded
         lengths = dict(zip(setup.dataset.episodes.tolist(), setup.dataset.lengths.tolist(), strict=True))
@@ -171,7 +174,7 @@ class Worker:
                 waiting = self._aside.submit(seen.at, batches[i + 1])
             elif following:
                 self._ahead = (shown, following, self._aside.submit(self._reader(shown).read, following))
-                self._aside.submit(self._reader(shown).prepare, following)
+                self._decoder.submit(self._reader(shown).prepare, following)
             yield batch, observations
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from surehand.exceptions import FormatError, ShapeError, SurehandError
+from surehand.predictions.fingerprint import fingerprint
 from surehand.predictions.parts import Folder
 from surehand.predictions.plan import Address
 from surehand.predictions.shard import Done, Piece, Setup, Worker, begin_work, do_piece
@@ -97,6 +98,12 @@ class Work:
         known = self.folder.record.of(address.name)
         waits = known is not None and known.state != "done" and address not in self.failed
         if waits and not self.missing[address]:
+            if known is not None and known.fingerprint != fingerprint(address.where):
+                self.folder.drop(address)
+                self._fail(
+                    address, SurehandError("its files changed while it was predicted; the same command starts it anew")
+                )
+                return
             with _disk():
                 self.folder.finish(address)
 

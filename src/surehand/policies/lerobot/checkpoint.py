@@ -105,8 +105,8 @@ def locate(path: Path) -> Path:
         if (folder / "config.json").is_file():
             break
     else:
-        last = path / "checkpoints" / "last"
-        hint = f"name one of its checkpoints, e.g. {last}" if last.exists() else "name a pretrained_model folder"
+        inside = sorted(found for found in (path / "checkpoints").glob("*") if found.is_dir())
+        hint = f"name one of its checkpoints, e.g. {inside[-1]}" if inside else "name a pretrained_model folder"
         raise FormatError(f"{path}: no LeRobot checkpoint (config.json is missing); {hint}")
     if not (folder / WEIGHTS).is_file():
         adapter = (folder / "adapter_config.json").is_file()
