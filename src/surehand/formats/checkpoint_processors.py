@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from surehand.exceptions import FormatError
-from surehand.formats.checkpoint_stats import MODES, NAMES
+from surehand.formats.checkpoint_stats import MODES, read_tensors
 from surehand.formats.records import read_json
 from surehand.frames import By
 
@@ -90,21 +90,3 @@ def _dotted(buffer: str, config: Mapping[str, Any]) -> str:
     """The feature whose dots were written as underscores in a buffer's name."""
     features = [*(config.get("input_features") or {}), *(config.get("output_features") or {})]
     return next((key for key in features if key.replace(".", "_") == buffer), buffer)
-
-
-def read_tensors(file: Path, prefix: str) -> dict[str, dict[str, Any]]:
-    """{feature: {statistic: values}} of the tensors whose names start so; weights are not touched."""
-    from safetensors import SafetensorError, safe_open
-
-    if not file.is_file():
-        return {}
-    found: dict[str, dict[str, Any]] = {}
-    try:
-        with safe_open(file, framework="numpy") as tensors:
-            for key in tensors.keys():
-                feature, _, statistic = key.removeprefix(prefix).rpartition(".")
-                if key.startswith(prefix) and feature and statistic in NAMES:
-                    found.setdefault(feature, {})[statistic] = tensors.get_tensor(key).ravel()
-    except (SafetensorError, OSError) as error:
-        raise FormatError(f"{file}: not a readable safetensors file ({error}); copy it again") from None
-    return found

@@ -47,9 +47,12 @@ def read_checkpoint_stats(path: str | os.PathLike[str], action_key: str = "actio
     step = _unnormaliser(folder)
     by = _mode(folder, step)
     state = named or folder / Path(step.get("state_file") or STATE_FILE).name
-    buffers = f"unnormalize_outputs.buffer_{action_key.replace('.', '_')}."
-    for file, prefix in ((state, f"{action_key}."), (named or folder / "model.safetensors", buffers)):
-        if found := _tensors(file, prefix):
+    old = named or folder / "model.safetensors"
+    for file, prefix, key in (
+        (state, "", action_key),
+        (old, "unnormalize_outputs.buffer_", action_key.replace(".", "_")),
+    ):
+        if found := read_tensors(file, prefix).get(key):
             return _result(found, by, file)
     if not by:
         return CheckpointStats(Stats(source=str(folder)), by)
@@ -105,15 +108,19 @@ def _mode(folder: Path, step: Mapping[str, Any]) -> By:
     return MODES[name]
 
 
-def _tensors(file: Path, prefix: str) -> dict[str, np.ndarray]:
-    """The statistics whose key starts with this prefix; the model's weights are not touched."""
+def read_tensors(file: Path, prefix: str) -> dict[str, dict[str, Any]]:
+    """{feature: {statistic: values}} of the tensors whose names start so; weights are not touched."""
     from safetensors import SafetensorError, safe_open
 
     if not file.is_file():
         return {}
+    found: dict[str, dict[str, Any]] = {}
     try:
         with safe_open(file, framework="numpy") as tensors:
-            keys = set(tensors.keys())
-            return {name: tensors.get_tensor(prefix + name) for name in NAMES if prefix + name in keys}
+            for key in tensors.keys():
+                feature, _, statistic = key.removeprefix(prefix).rpartition(".")
+                if key.startswith(prefix) and feature and statistic in NAMES:
+                    found.setdefault(feature, {})[statistic] = tensors.get_tensor(key).ravel()
     except (SafetensorError, OSError) as error:
         raise FormatError(f"{file}: not a readable safetensors file ({error}); copy it again") from None
+    return found
