@@ -123,7 +123,7 @@ def _shared(
                 if index is None:
                     stillborn += 1
                     if stillborn > retries:
-                        hopeless = _never_ready(stillborn, death)
+                        hopeless = hopeless or _never_ready(stillborn, death)
                 elif died[index] == retries:
                     done.append((index, Failure(index, _too_often(retries + 1, death))))
                 else:
@@ -134,7 +134,7 @@ def _shared(
             if index is not None:
                 done.append((index, Failure(index, answer.error) if isinstance(answer, Raised) else answer))
             elif isinstance(answer, Raised):
-                hopeless = answer.error
+                hopeless = hopeless or answer.error
             else:
                 stillborn = 0
         if hopeless is not None:
