@@ -18,8 +18,6 @@ from surehand.frames import Stats
 from surehand.layout import Layout
 from surehand.policies.probe import Probe
 
-PICTURES = ("image", "video")
-
 
 @dataclass(frozen=True, eq=False)
 class Patient:
@@ -64,7 +62,6 @@ def _check_files(
     dataset: LeRobotFolder, features: CheckpointFeatures, facts: Facts | None, train: np.ndarray | None
 ) -> list[Finding]:
     shapes = {key: tuple(feature.get("shape") or ()) for key, feature in dataset.features.items()}
-    cameras = [key for key, feature in dataset.features.items() if feature.get("dtype") in PICTURES]
     keys = [dataset.action_key, *features.inputs]
     own = {key: stats for key in keys if (stats := quietly(lambda key=key: dataset.stats(key))) is not None}  # type: ignore[misc]
     own |= {"action": own[dataset.action_key]} if dataset.action_key in own else {}
@@ -72,7 +69,7 @@ def _check_files(
     moved = {one.where for one in order}
     found = [
         *checkpoints.check_sizes(features, shapes, dataset.size),
-        *checkpoints.check_cameras(features.cameras, cameras),
+        *checkpoints.check_cameras(features.cameras, dataset.cameras),
         *checkpoints.check_joint_order(features.action_names, dataset.action_names),
         *order,
         *checkpoints.check_normalisers(features, own),

@@ -91,6 +91,11 @@ class LeRobotFolder:
         """Every feature that info.json declares, images included."""
         return dict(self.info["features"])
 
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The features that hold pictures, as videos or as image columns."""
+        return tuple(key for key, feature in self.features.items() if feature.get("dtype") in ("image", "video"))
+
     @cached_property
     def episodes(self) -> np.ndarray:
         """Episode numbers, ascending (E,) int64."""

@@ -146,11 +146,9 @@ class Pictures:
 
 def _size(dataset: LeRobotFolder, camera: str) -> tuple[int, int]:
     """(h, w) as info.json declares it."""
-    feature = dataset.features.get(camera)
-    if feature is None or feature.get("dtype") not in ("video", "image"):
-        cameras = [key for key, found in dataset.features.items() if found.get("dtype") in ("video", "image")]
-        raise FormatError(f"{dataset.root}: no camera {camera!r}; it has {', '.join(cameras) or 'none'}")
-    return image_shape(feature, f"{dataset.root}: feature {camera!r}")
+    if camera not in dataset.cameras:
+        raise FormatError(f"{dataset.root}: no camera {camera!r}; it has {', '.join(dataset.cameras) or 'none'}")
+    return image_shape(dataset.features[camera], f"{dataset.root}: feature {camera!r}")
 
 
 def _image_reader(dataset: LeRobotFolder, camera: str, size: tuple[int, int]) -> EpisodeReader | None:

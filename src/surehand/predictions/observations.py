@@ -16,7 +16,6 @@ from surehand.formats.pictures import Pictures
 from surehand.frames import Actions
 from surehand.policies.protocol import Observation, PolicySpec
 
-PICTURES = ("image", "video")
 NUMBERS = ("float", "int", "uint", "bool")  # how the dtypes of numbers begin
 SAID = ("task", "episode_index", "frame_index", "history")  # in every observation, or made here
 
@@ -37,7 +36,7 @@ class Shown:
         """
         kinds = {key: str(feature.get("dtype")) for key, feature in dataset.features.items()}
         numbers = [key for key, kind in kinds.items() if kind.startswith(NUMBERS) and key != dataset.action_key]
-        cameras = [key for key, kind in kinds.items() if kind in PICTURES]
+        cameras = list(dataset.cameras)
         if spec.inputs is None:
             numbers = [key for key in numbers if key.startswith("observation.") or key in STATE_KEYS]
         else:

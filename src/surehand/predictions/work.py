@@ -96,16 +96,15 @@ class Work:
     def _finish(self, address: Address) -> None:
         """Nothing; the policy's file is whole where all of its pieces are there."""
         known = self.folder.record.of(address.name)
-        waits = known is not None and known.state != "done" and address not in self.failed
-        if waits and not self.missing[address]:
-            if known is not None and known.fingerprint != fingerprint(address.where):
-                self.folder.drop(address)
-                self._fail(
-                    address, SurehandError("its files changed while it was predicted; the same command starts it anew")
-                )
-                return
-            with _disk():
-                self.folder.finish(address)
+        if known is None or known.state == "done" or address in self.failed or self.missing[address]:
+            return
+        if known.fingerprint != fingerprint(address.where):
+            self.folder.drop(address)
+            error = SurehandError("its files changed while it was predicted; the same command starts it anew")
+            self._fail(address, error)
+            return
+        with _disk():
+            self.folder.finish(address)
 
     def _fail(self, address: Address, error: Exception) -> None:
         if address in self.failed:
