@@ -64,7 +64,7 @@ $(VENV)/.ready: requirements/base.txt pyproject.toml
 $(TEST_VENV)/.ready: $(filter-out requirements/lerobot312% requirements/openpi%, $(wildcard requirements/*)) pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("surehand needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(TEST_VENV)
-	$(TEST_VENV)/bin/pip install $(PIP_FLAGS) --constraint requirements/test.txt --editable '.[sim,ray,video,remote,gr00t,onnx]' \
+	$(TEST_VENV)/bin/pip install $(PIP_FLAGS) --constraint requirements/test.txt --editable '.[sim,ray,video,remote,gr00t,onnx,postgres]' \
 		--requirement requirements/test.in --requirement requirements/lerobot.in
 	$(TEST_VENV)/bin/pip install $(PIP_FLAGS) --no-deps --requirement requirements/lerobot-nodeps.in
 	touch $@

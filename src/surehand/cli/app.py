@@ -2,7 +2,7 @@
 
 import typer
 
-from surehand.cli import demo, doctor, errors, predict, report, robots, select, serve, sim
+from surehand.cli import demo, doctor, errors, predict, report, robots, select, serve, sim, trials
 
 app = typer.Typer(
     name="surehand",
@@ -20,6 +20,7 @@ app.command()(select.select)
 app.command()(report.report)
 app.command()(robots.robots)
 app.command()(serve.serve)
+app.add_typer(trials.app)
 app.add_typer(sim.app)
 
 
