@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from typer.models import CommandInfo
+
 from surehand.cli.app import app
 from surehand.robots import robots_table
 
@@ -15,12 +17,18 @@ RESULTS = "<!-- below: tools/within_run_results.py -->"
 
 def command_names() -> list[str]:
     """Every command, in the order `surehand --help` lists them; those of a group as "group command"."""
-    names = [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
+    names = [_name(command) for command in app.registered_commands]
     for group in app.registered_groups:
         assert group.typer_instance is not None
-        inner = [c.callback.__name__ for c in group.typer_instance.registered_commands if c.callback is not None]
+        inner = [_name(command) for command in group.typer_instance.registered_commands]
         names += [f"{group.typer_instance.info.name} {name}" for name in inner]
     return names
+
+
+def _name(command: CommandInfo) -> str:
+    """What the user types; some commands are named otherwise than their function, as `import` must be."""
+    assert command.callback is not None
+    return command.name or command.callback.__name__
 
 
 def help_text(*command: str) -> str:

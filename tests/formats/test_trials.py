@@ -41,6 +41,10 @@ def sheets(draw: st.DrawFn) -> tuple[Trial, ...]:
                 ended=draw(times),
                 notes=draw(texts),
                 corrects=draw(st.none() | st.sampled_from(earlier)) if earlier else None,
+                scorer=draw(texts),
+                second_score=draw(st.none() | st.floats(allow_nan=False, allow_infinity=False)),
+                second_scorer=draw(texts),
+                recorded=draw(times),
             )
         )
     return tuple(rows)
@@ -57,6 +61,25 @@ def test_parquet_keeps_the_metadata(tmp_path: Path) -> None:
     first = write_trials(tmp_path / "a.parquet", [Trial(1, "a", score=4.0)], data_identity="ab12", seeds=[7])
     again = read_trials(write_trials(tmp_path / "b.parquet", read_trials(first)))
     assert again.metadata == {"layout": "", "data_identity": "ab12", "seeds": [7]}
+
+
+def test_files_without_the_later_columns_are_read(tmp_path: Path) -> None:
+    path = write_trials(tmp_path / "a.parquet", [Trial(1, "a", score=4.0)])
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["scorer", "second_score", "second_scorer", "recorded"]), path)
+    assert read_trials(path).rows == (Trial(1, "a", score=4.0),)
+    pq.write_table(table.drop_columns(["operator"]), path)
+    with pytest.raises(FormatError, match="column 'operator' is missing"):
+        read_trials(path)
+    sheet = write_trials(tmp_path / "a.csv", [Trial(1, "a", score=4.0)])
+    assert sheet.read_text().splitlines()[0].endswith(",notes,corrects"), "columns that nobody filled in"
+
+
+def test_parquet_keeps_what_a_study_says_of_itself(tmp_path: Path) -> None:
+    rule = {"outcome": "score", "alpha": 0.05, "pairs": 20}
+    trials = Trials((Trial(1, "a", score=4.0),), {"study": "mugs", "planned": 20, "stop": rule})
+    again = read_trials(write_trials(tmp_path / "a.parquet", trials))
+    assert {key: again.metadata[key] for key in trials.metadata} == dict(trials.metadata)
 
 
 def test_the_published_sheet(shared: Path) -> None:

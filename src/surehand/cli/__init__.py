@@ -64,6 +64,8 @@ def _run(arguments: list[str]) -> int:
             raise
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "surehand"
+        if not error.format_message():  # a group without a command: its help is on the screen
+            return EXIT_BAD_INPUT
         _stop(f"{error.format_message().rstrip('.')}; see {command} --help", EXIT_BAD_INPUT)
 
 

@@ -28,9 +28,14 @@ class Trial:
     ended: datetime | None = None
     notes: str = ""
     corrects: int | None = None  # this row replaces that trial of the same policy; the old row stays
+    scorer: str = ""  # who gave the score, where it was not the operator
+    second_score: float | None = None  # by somebody who did not see the first one
+    second_scorer: str = ""
+    recorded: datetime | None = None  # when the row was written down, by the clock of the store
 
 
 NAMES = tuple(f.name for f in fields(Trial))
+LATER = ("scorer", "second_score", "second_scorer", "recorded")  # columns that older files do not have
 TYPES: dict[str, type] = {f.name: (get_args(f.type) or (f.type,))[0] for f in fields(Trial)}  # without the None
 
 
@@ -51,12 +56,14 @@ def check(rows: list[tuple[str, Trial]]) -> None:
             raise FormatError(
                 f"{place}: corrects trial {row.corrects} of {row.policy!r}, which does not stand before it"
             )
-        if row.score is not None and not math.isfinite(row.score):
-            raise FormatError(f"{place}: score {row.score}; expected a finite number, or nothing")
+        for name in ("score", "second_score"):
+            value = getattr(row, name)
+            if value is not None and not math.isfinite(value):
+                raise FormatError(f"{place}: {name} {value}; expected a finite number, or nothing")
         if row.score is None and row.success is None and not row.void:
             raise FormatError(f"{place}: neither score nor success; fill one in, or mark the trial void")
         if row.void and not row.void_rule:
             raise FormatError(f"{place}: void without a void_rule; name the rule that was written beforehand")
-        if any(time is not None and time.tzinfo is None for time in (row.started, row.ended)):
+        if any(time is not None and time.tzinfo is None for time in (row.started, row.ended, row.recorded)):
             raise FormatError(f"{place}: a time without its offset from UTC; write it as 2026-05-01T14:30:00+02:00")
         seen.add(key)

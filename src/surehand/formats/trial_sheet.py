@@ -8,7 +8,7 @@ from typing import Any
 
 from surehand.exceptions import FormatError
 from surehand.formats.csv_lines import read_csv, write_csv
-from surehand.formats.trial_rows import NAMES, TYPES, Trial, check
+from surehand.formats.trial_rows import LATER, NAMES, TYPES, Trial, check
 
 _ALIASES = {"model": "policy"}
 
@@ -80,9 +80,10 @@ _EXPECTED = {
 
 
 def write_sheet(path: Path, rows: Iterable[Trial], overwrite: bool) -> Path:
-    """The path written, whole or not at all."""
-    lines = [[_print(getattr(row, name)) for name in NAMES] for row in rows]
-    return write_csv(path, [NAMES, *lines], overwrite)
+    """The path written, whole or not at all; later columns that nobody filled in are left out."""
+    rows = tuple(rows)
+    names = [name for name in NAMES if name not in LATER or any(getattr(row, name) not in ("", None) for row in rows)]
+    return write_csv(path, [names, *([_print(getattr(row, name)) for name in names] for row in rows)], overwrite)
 
 
 def _print(value: Any) -> str:

@@ -13,10 +13,11 @@ import numpy as np
 
 from surehand.exceptions import FormatError
 from surehand.formats import contract
-from surehand.formats.trial_rows import NAMES, TYPES, Trial, check
+from surehand.formats.trial_rows import LATER, NAMES, TYPES, Trial, check
 from surehand.formats.trial_sheet import read_sheet, write_sheet
 
 KIND, LATEST = "trials", 1
+HEADER = ("layout", "data_identity", "seeds", "study", "planned", "stop")  # what the file says beside its rows
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,11 @@ def _read_parquet(path: Path) -> Trials:
 
     with contract.open_parquet(path, KIND) as file:
         head = contract.parse_header(path, (file.metadata.metadata or {}).get(b"surehand"), KIND, LATEST)
-        contract.check_columns(path, file.schema_arrow, schema())
+        found = file.schema_arrow.names
+        names = [name for name in NAMES if name in found or name not in LATER]
+        contract.check_columns(path, file.schema_arrow, [schema().field(name) for name in names])
         try:
-            columns = file.read(columns=list(NAMES)).to_pydict()
+            columns = file.read(columns=names).to_pydict()
         except (pa.ArrowException, OSError) as error:
             raise contract.damaged(path, error) from None
     texts = {name for name in NAMES if TYPES[name] is str}
@@ -147,7 +150,7 @@ def _read_parquet(path: Path) -> Trials:
     if not rows:
         raise FormatError(f"{path}: no trials in the file; expected at least one row")
     check([(f"{path} row {i}", row) for i, row in enumerate(rows)])
-    return Trials(tuple(rows), {key: head.get(key) for key in ("layout", "data_identity", "seeds")}, str(path))
+    return Trials(tuple(rows), {key: head[key] for key in HEADER if key in head}, str(path))
 
 
 def _write_parquet(path: Path, rows: tuple[Trial, ...], head: Mapping[str, Any]) -> None:
