@@ -13,7 +13,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TARGETS = {
     "base": ["."],
-    "test": [".[sim,ray,video,remote,gr00t,onnx,postgres]", "-r", "requirements/test.in", "-r", "requirements/lerobot.in"],
+    "test": [
+        ".[sim,ray,video,remote,gr00t,onnx,postgres]",
+        "-r",
+        "requirements/test.in",
+        "-r",
+        "requirements/lerobot.in",
+    ],
     "openpi": ["-r", "requirements/openpi.in"],
     "lerobot312": [".", "-r", "requirements/lerobot312.in"],
 }
