@@ -122,6 +122,8 @@ def test_the_share_to_be_scored_twice(share: float) -> None:
         ({"trials": 0}, "1 to 10000 trials"),
         ({"trials": 10**9}, "1 to 10000 trials"),
         ({"second": 1.5}, "between 0 and 1"),
+        ({"alpha": 0}, "between 0 and 1"),
+        ({"stop": "success", "trials": 501}, "choose --stop score"),
         ({"study": " "}, "needs a name"),
         ({"notes": "is smolvla better?"}, "names the policy 'smolvla'"),
         ({"void_rules": ["two\nlines"]}, "is not one line"),

@@ -14,6 +14,7 @@ import numpy as np
 from surehand.exceptions import SurehandError
 from surehand.formats.rubrics import Rubric
 from surehand.formats.schedules import Item, Key, Schedule, StopRule
+from surehand.measure.sequential import MOST_PAIRS
 
 ALPHABET = "ACDEFHJKLMNPRTUVWXY34679"  # no letter that a glance takes for another one
 MOST = 20_000  # trials in one study
@@ -71,6 +72,10 @@ def make_plan(
     """
     conditions = conditions or Conditions()
     _check(study, policies, conditions, trials, second, alpha, [*void_rules, notes])
+    if stop == "success" and trials > MOST_PAIRS:
+        raise SurehandError(
+            f"the exact design on success reaches {MOST_PAIRS} trials per policy, not {trials}; choose --stop score"
+        )
     rng = np.random.default_rng(seed)
     secret = secret or secrets.SystemRandom()
     arms = _codes(rng, len(policies), 3, policies)
