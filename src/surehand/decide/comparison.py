@@ -41,6 +41,7 @@ class Test(Part):
     p_one_holm: Number = float("nan")
     method: str = ""  # exact by enumeration; Monte Carlo, 100 000 draws; why there is no value
     outcome: Literal["score", "success"] = "score"
+    p_one_mid: Number = float("nan")  # mid-p in the direction seen; of the permutation test
 
 
 class PriorRow(Part):
@@ -53,8 +54,32 @@ class PriorRow(Part):
     high: Number
 
 
+class SuccessPrior(Part):
+    """How probable it is that the first policy succeeds more often, under one prior."""
+
+    name: str  # uniform, Jeffreys
+    prior: Number  # Beta weight on success and on failure
+    better: Number  # P(success rate of the first > that of the second | data)
+
+
+class Within(Part):
+    """Match-ups inside blocks: one trial of either policy under the same conditions."""
+
+    blocks: int  # that hold both policies
+    alone: int  # counted trials in blocks without the other policy; they carry nothing
+    wins: Number  # share of the match-ups, every block weighing the same
+    losses: Number
+    ties: Number
+    win_rate: Number  # wins + ties / 2
+    low: Number = float("nan")  # Dirichlet(½) on blocks won, lost and tied; paired designs alone
+    high: Number = float("nan")
+
+
 class Pair(Part):
-    """Two policies, the first the one that did better in these trials."""
+    """Two policies, the first the one that did better in these trials.
+
+    `tests[0]` and `tests[1]` decide the label: the permutation test, and the second exact test that the design allows.
+    """
 
     first: str
     second: str
@@ -65,11 +90,17 @@ class Pair(Part):
     ties: Number
     win_rate: Number  # wins + ties / 2
     cliff: Number  # wins − losses
+    u: Number = float("nan")  # Mann-Whitney U of the first, ties half
+    mean_difference: Number = float("nan")  # of the scores; ordinal, so for reading only
+    within: Within | None = None  # in blocked and paired designs
     tests: list[Test]
     intervals: list[Limits]  # of the win rate; the first is the headline
     difference: list[Limits] = Field(default_factory=list)  # of success: Newcombe, Miettinen-Nurminen, ...
     priors: list[PriorRow] = Field(default_factory=list)
+    success_priors: list[SuccessPrior] = Field(default_factory=list)
     void_worst: list[Test] = Field(default_factory=list)  # void = fail for the first and success for the second
+    void_worst_label: Label | None = None  # what the label would be then; None where no trial is void
+    fixed: bool = True  # False: a stop rule was planned, so its verdict holds and these p-values do not
     label: Label
     sentence: str
 
@@ -112,7 +143,8 @@ class Comparison(Record):
 
     source: str = ""
     study: str = ""
-    rubric: list[int] = Field(default_factory=list)  # levels over which the unconditional test ranges
+    schedule: str = ""  # identity of the schedule the trials were run by
+    rubric: list[int | float] = Field(default_factory=list)  # levels over which the unconditional test ranges
     rubric_words: list[str] = Field(default_factory=list)
     outcome: Literal["score", "success"]
     policies: list[PolicyScores]  # best first
@@ -120,6 +152,7 @@ class Comparison(Record):
     paths: list[SequentialPath] = Field(default_factory=list)
     omnibus: list[Test] = Field(default_factory=list)  # Kruskal-Wallis by permutation, where there are three or more
     agreement: Agreement | None = None
+    family: int = 0  # pairs over which p-values are adjusted; more than are shown where the sheet holds more policies
     alpha: float
     level: float
     seed: int | None = None

@@ -32,6 +32,7 @@ class Trials:
     rows: tuple[Trial, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+    sheet: "Trials | None" = field(default=None, repr=False, compare=False)  # the whole, where this is one policy's
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -43,7 +44,8 @@ class Trials:
         found = [name for name in self.policies if name == policy]
         found = found or [name for name in self.policies if policy.lower() in name.lower()]
         if len(found) == 1:
-            return replace(self, rows=tuple(row for row in self.rows if row.policy == found[0]))
+            rows = tuple(row for row in self.rows if row.policy == found[0])
+            return replace(self, rows=rows, sheet=self.sheet or self)
         if found:
             raise FormatError(f"{policy!r} could be {' or '.join(found)}; give the whole code")
         near = difflib.get_close_matches(policy, self.policies, 1, 0)
