@@ -13,8 +13,10 @@ from surehand.layout import Layout
 
 if TYPE_CHECKING:
     from surehand.align import pair
+    from surehand.decide.compare import compare_trials
     from surehand.decide.doctor import examine
     from surehand.decide.select import select_checkpoint
+    from surehand.errors.offline import agree
     from surehand.errors.plan import Plan
     from surehand.errors.run import measure_errors
     from surehand.formats.lerobot import open_lerobot, read_lerobot
@@ -32,6 +34,8 @@ __version__ = "0.1.0"
 _LAZY = {
     "Plan": "surehand.errors.plan",
     "PredictPlan": "surehand.predictions.plan",
+    "agree": "surehand.errors.offline",
+    "compare_trials": "surehand.decide.compare",
     "examine": "surehand.decide.doctor",
     "group_error": "surehand.measure.error",
     "measure_errors": "surehand.errors.run",
@@ -63,6 +67,8 @@ __all__ = [
     "Stats",
     "SurehandError",
     "__version__",
+    "agree",
+    "compare_trials",
     "examine",
     "group_error",
     "measure_errors",

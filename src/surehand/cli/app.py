@@ -2,7 +2,7 @@
 
 import typer
 
-from surehand.cli import demo, doctor, errors, predict, report, robots, select, serve, sim, trials
+from surehand.cli import agree, demo, doctor, errors, predict, report, robots, select, serve, sim, trials
 
 app = typer.Typer(
     name="surehand",
@@ -17,6 +17,7 @@ app.command()(doctor.doctor)
 app.command()(predict.predict)
 app.command()(errors.errors)
 app.command()(select.select)
+app.command()(agree.agree)
 app.command()(report.report)
 app.command()(robots.robots)
 app.command()(serve.serve)

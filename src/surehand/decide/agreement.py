@@ -33,7 +33,8 @@ class MetricAgreement(Part):
     coefficients: list[Coefficient]
     top_same: bool  # the metric's best is the robot's best
     top: Number = float("nan")  # share of resamples in which it is
-    order_same: Number = float("nan")  # share of resamples with τ = 1
+    order_same: Number = float("nan")  # share of resamples with τ = 1: every pair that the robot tells apart, alike
+    resampled: str = ""  # what limits and shares drew anew: trials and episodes, trials, clusters, ...; "" for nothing
     resolved_right: int = 0  # pairs that the trials resolve and that the metric orders alike
     resolved: int = 0  # pairs that the trials resolve
     standing: Standing

@@ -8,6 +8,7 @@ SPACES = {"robot": "robot units", "std": "std units"}
 PARTS = {"": "", "near": "near contact", "first": "first action"}
 TOOL, VALIDATION, TRAIN = "tool position", "validation loss", "train loss"
 LAST, RANDOM = "last checkpoint", "random checkpoint"
+OFFLINE = "offline/"  # before the space: a number from elsewhere, in any space and of any part
 OTHERS = {TOOL: "metres", VALIDATION: "learner's own", TRAIN: "learner's own", LAST: "", RANDOM: ""}
 
 
@@ -18,7 +19,7 @@ class Selector:
     name: str
     column: str = ""
     space: str = ""  # robot, std; "" for rules that are no action error
-    part: str = ""  # near, first; "" for whole chunks
+    part: str = ""  # near, first; "" for whole chunks; a phase, a step, executed for numbers from elsewhere
 
     @classmethod
     def parse(cls, name: str) -> "Selector":
@@ -29,6 +30,10 @@ class Selector:
         """
         if name in OTHERS:
             return cls(name)
+        if name.startswith(OFFLINE) and name.count("/") > 1:
+            space, _, rest = name.removeprefix(OFFLINE).partition("/")
+            column, _, part = rest.partition("@")
+            return cls(name, column, space, part)
         space, slash, rest = name.partition("/")
         column, at, part = rest.partition("@")
         if not slash or space not in SPACES or not column or (at and part not in ("near", "first")):
@@ -43,12 +48,13 @@ class Selector:
         """The rule in words, without its space."""
         if not self.column:
             return self.name
-        return f"{self.column} {PARTS[self.part]}".rstrip()
+        part = PARTS.get(self.part, f"step {self.part}" if self.part.isdecimal() else self.part)
+        return f"{self.column} {part}".rstrip()
 
     @property
     def space_label(self) -> str:
         """The space in words: what the numbers behind the rule are measured in."""
-        return SPACES[self.space] if self.space else OTHERS[self.name]
+        return SPACES.get(self.space, self.space) if self.column else OTHERS[self.name]
 
     def __str__(self) -> str:
         return f"{self.label} ({self.space_label})" if self.space_label else self.label

@@ -1,0 +1,37 @@
+"""Which pairs of policies the trials tell apart, and whether a metric orders those as the robot did."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from surehand.decide.agree_robot import Robot
+from surehand.measure.ordinal import permutation_test
+from surehand.measure.ranking import holm
+
+
+def resolved_pairs(
+    robot: Robot, sets: Sequence[Sequence[int]], alpha: float, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Pairs (better, worse) within each set of policies that the exact permutation test of their trials tells apart.
+
+    Two-sided, Holm over all pairs, within the schedule's blocks where every trial of both has one of theirs.
+    """
+    pairs = [pair for members in sets for pair in combinations(members, 2)]
+    if not robot.scores or not pairs:
+        return []
+    p = np.array([_p(robot, a, b, rng) for a, b in pairs])
+    ordered = [(a, b) if robot.values[a] > robot.values[b] else (b, a) for a, b in pairs]
+    return [pair for pair, adjusted in zip(ordered, holm(p), strict=True) if adjusted < alpha]
+
+
+def ordered_right(merit: np.ndarray, pairs: Sequence[tuple[int, int]]) -> int:
+    """How many of the pairs (better, worse) a metric (P,), higher better, orders alike."""
+    return sum(bool(merit[better] > merit[worse]) for better, worse in pairs)
+
+
+def _p(robot: Robot, a: int, b: int, rng: np.random.Generator) -> float:
+    blocks = None
+    if robot.blocks and set(robot.blocks[a].tolist()) == set(robot.blocks[b].tolist()):
+        blocks = (robot.blocks[a], robot.blocks[b])
+    return permutation_test(robot.scores[a], robot.scores[b], rng=rng, blocks=blocks).two_sided
