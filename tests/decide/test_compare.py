@@ -141,8 +141,8 @@ def test_the_front_door_says_it_in_one_sentence() -> None:
     t = hsr()
     found = compare_trials(t["baseline"], t["ours"], rng=np.random.default_rng(0))
     assert str(found) == (
-        "pi05_baseline_80k beats pi05_ours in 62 % of match-ups, ties half (exact p = 0.024 one-sided, 0.047 two-"
-        "sided; 20 vs 20): fragile (over 3 pairs p = 0.094 by permutation, 0.038 by the unconditional test)"
+        "pi05_baseline_80k wins 62 % of match-ups with pi05_ours, ties counted half (exact p = 0.024 one-sided, 0.047 "
+        "two-sided; 20 vs 20): fragile (over 3 pairs p = 0.094 by permutation, 0.038 by the unconditional test)"
     )
     assert found.family == 3 and len(found.pairs) == 1 and len(found.policies) == 2
     assert "no rubric was given" in " ".join(found.warnings)
@@ -424,7 +424,7 @@ def test_fixed_size_p_values_decide_nothing_under_a_rule() -> None:
     found = compare_trials(t, rng=np.random.default_rng(0), schedule=schedule(40, rule))
     assert fixed.pairs[0].label == "robust"
     assert found.pairs[0].label == "not resolved" and found.pairs[0].tests[0].p < 0.05
-    assert str(found).endswith("; a won 100 % of match-ups, ties half, over all 6 vs 6 trials")
+    assert str(found).endswith("; a won 100 % of match-ups, ties counted half, over all 6 vs 6 trials")
     assert "p = " not in str(found) and "robust" not in str(found)
 
 

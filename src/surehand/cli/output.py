@@ -14,6 +14,7 @@ from surehand.formats.records import Record, read_json
 from surehand.report import print_choice, print_doctor, print_errors, print_within_run, write_index, write_report
 from surehand.report.index import KINDS
 from surehand.report.page import tables_of
+from surehand.report.readers import READERS
 from surehand.report.tables import to_csv, to_markdown
 
 PAGE = ("json", "html", "csv", "svg", "png", "pdf")
@@ -43,7 +44,9 @@ def _print(record: Record) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if isinstance(record, ErrorsRecord):
+    if reader := READERS.get(type(record)):
+        reader.show(record, console)
+    elif isinstance(record, ErrorsRecord):
         print_errors(record, console)
     elif isinstance(record, Choice):
         print_choice(record, console)

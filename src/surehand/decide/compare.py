@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from surehand import __version__
 from surehand.decide.compare_data import Material, Outcome, gather
 from surehand.decide.compare_design import arrange
 from surehand.decide.compare_pairs import Made, directed
@@ -84,6 +85,7 @@ def compare_trials(
         warnings.append(ended_early(scale, trials, schedule))
     warnings += [_unrandomised(scale), _turned(pairs), *(void_warning(pair) for pair in pairs)]
     return Comparison(
+        surehand=__version__,
         source=", ".join(dict.fromkeys(t.source for t in trials if t.source)),
         study=schedule.study if schedule else "",
         schedule=schedule.identity if schedule else _identity(trials),

@@ -20,18 +20,14 @@ def pair_sentence(
     alpha: float,
     family: int,
 ) -> str:
-    """`baseline beats ours in 62 % of match-ups, ties half (exact p = …; 20 vs 20): fragile`, and why not robust."""
+    """`baseline wins 62 % of match-ups with ours, ties counted half (exact p = …; 20 vs 20): fragile`, and why."""
     main = tests[0]
-    share = f"{100 * win_rate:.0f} % of match-ups, ties half"
+    share = f"{100 * win_rate:.0f} % of match-ups with {second.policy}, ties counted half"
     how = "exact p" if main.method.startswith("exact") else "p"
     numbers = f"{how} {_is(main.p_one)} one-sided, {_is(main.p).removeprefix('= ')} two-sided"
     numbers += f"; {len(first)} vs {len(second)}"
     numbers += f", {design}" if design != "independent" else ""
-    if label == "not resolved":
-        met = "met their equal in" if win_rate == 0.5 else "won"
-        said = f"{first.policy} {met} {share} against {second.policy} ({numbers}): not resolved"
-    else:
-        said = f"{first.policy} beats {second.policy} in {share} ({numbers}): {label}"
+    said = f"{first.policy} wins {share} ({numbers}): {label}"
     if label == "not resolved":
         alone = main.p < alpha <= main.p_holm  # unresolved since several pairs were compared, which wants saying
         return said + (f" ({_why(tests, family)})" if alone else "") + f"; {POWER} says how many trials would do"
@@ -53,7 +49,7 @@ def _is(p: float) -> str:
 def stopped_sentence(path: SequentialPath, pair: Pair) -> str:
     """What the rule written beforehand found, and what was seen over all trials; p-values would not hold."""
     n, m = pair.trials
-    seen = f"{pair.first} won {100 * pair.win_rate:.0f} % of match-ups, ties half, over all {n} vs {m} trials"
+    seen = f"{pair.first} won {100 * pair.win_rate:.0f} % of match-ups, ties counted half, over all {n} vs {m} trials"
     return f"{path.sentence}; {seen}"
 
 
@@ -67,11 +63,12 @@ def summary(pairs: Sequence[Pair], alpha: float, family: int) -> str:
         if found:
             named = found[:MOST_NAMED] + ([f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else [])
             parts.append(f"{label}: {', '.join(named)}")
-    left = [f"{pair.first} over {pair.second}" for pair in pairs if pair.label == "not resolved"]
+    left = [f"{pair.first} against {pair.second}" for pair in pairs if pair.label == "not resolved"]
     if left:
         parts.append(f"not resolved: {', '.join(left)}" if len(left) <= 2 else f"not resolved: {len(left)} pairs")
     over = f"{len(pairs)} pairs" if family == len(pairs) else f"{len(pairs)} of {family} pairs"
-    return f"{over} of policies, alpha {alpha:g} for all together; " + "; ".join(parts)
+    said = "; ".join(parts)
+    return f"{said[:1].upper()}{said[1:]} ({over} of policies, alpha {alpha:g} for all together)"
 
 
 def void_warning(pair: Pair) -> str:

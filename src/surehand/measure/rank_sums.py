@@ -121,9 +121,7 @@ def _program(pool: np.ndarray, take: int, ranks: np.ndarray) -> tuple[np.ndarray
     state = np.zeros((take + 1, longest + 1))  # (trials taken, rank sum so far): ways
     state[0, 0] = 1
     for level, size in enumerate(pool):
-        choices = np.rint(np.exp(log_choose(int(size), np.arange(size + 1)))) if size < 40 else None
-        if choices is None:
-            choices = np.exp(log_choose(int(size), np.arange(size + 1)))
+        choices = np.exp(log_choose(int(size), np.arange(size + 1)))
         grown = state.copy()
         for number in range(1, min(int(size), take) + 1):
             shift = number * int(shifted[level])
@@ -145,8 +143,6 @@ def _several(blocks: list[Block], ranks: np.ndarray, seen: int) -> Tails | None:
         laws.append((law[0] - law[0].min(), law[1], copies))
         seen -= copies * int(law[0].min())
     unit = int(np.gcd.reduce(np.concatenate([values for values, _, _ in laws]))) or 1
-    if seen % unit:
-        raise AssertionError("a rank sum off its own lattice")
     laws = [(values // unit, chance, copies) for values, chance, copies in laws]
     length = 1 + sum(copies * int(values.max()) for values, _, copies in laws)
     if length * sum(copies * len(values) for values, _, copies in laws) / 2 <= MOST_STEPS:
@@ -156,20 +152,20 @@ def _several(blocks: list[Block], ranks: np.ndarray, seen: int) -> Tails | None:
                 total, before = np.zeros(len(total) + int(values.max())), total
                 for value, share in zip(values.tolist(), chance.tolist(), strict=True):
                     total[value : value + len(before)] += share * before
-        return _tails(np.arange(length), total, seen // unit)
+        return _tails(np.arange(length) * unit, total, seen)
     if length > LONGEST:
         return None
-    return _transformed(laws, length, seen // unit)
+    return _transformed(laws, length, unit, seen)
 
 
-def _transformed(laws: list[tuple[np.ndarray, np.ndarray, int]], length: int, seen: int) -> Tails:
+def _transformed(laws: list[tuple[np.ndarray, np.ndarray, int]], length: int, unit: int, seen: int) -> Tails:
     from scipy.fft import irfft, next_fast_len, rfft
 
     size = next_fast_len(length, real=True)
     total = np.ones(size // 2 + 1, complex)
     for values, chance, copies in laws:
         total *= rfft(np.bincount(values, chance, minlength=size)) ** copies
-    tails = _tails(np.arange(length), np.maximum(irfft(total, size)[:length], 0.0), seen)
+    tails = _tails(np.arange(length) * unit, np.maximum(irfft(total, size)[:length], 0.0), seen)
     return Tails(max(tails.above, ROUNDED), max(tails.below, ROUNDED), tails.equal)
 
 

@@ -1,5 +1,6 @@
 """What every figure shares: paper, ink, colours, axes; and one specification drawn as SVG, PNG or PDF, offline."""
 
+import html
 import json
 import math
 import re
@@ -16,6 +17,8 @@ PICK, SECOND = "#0072b2", "#d55e00"
 COLOURS = (PICK, SECOND, "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 DASHES = ([6, 3], [2, 2], [8, 3, 2, 3], [1, 3])
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # vl-convert ships the first, browsers have one of them
+WIDER = 1.1  # pixels by which a letter of a label may be wider than drawn
+BESIDE = 14  # pixels kept free on the right
 PANEL = 176  # width of a small panel, in pixels
 ROWS: dict[str, Any] = {"title": None, "ticks": False, "domain": False, "grid": True, "labelLimit": 170}
 
@@ -57,15 +60,27 @@ class Figure:
 
     def inline(self) -> str:
         """SVG to stand inside a page: transparent, no namespaces, and ids that no other figure on the page has."""
-        svg = re.sub(r'<rect width="\d+" height="\d+" fill="white"/>', "", self.drawing, count=1)  # the paper
+        svg = re.sub(r'<rect width="[\d.]+" height="[\d.]+" fill="white"/>', "", self.drawing, count=1)  # the paper
         svg = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg)
         svg = re.sub(r'\bid="([^"]+)"', rf'id="{self.key}-\1"', svg)
-        return re.sub(r"url\((['\"]?)#", rf"url(\1#{self.key}-", svg)
+        return _with_room(re.sub(r"url\((['\"]?)#", rf"url(\1#{self.key}-", svg))
 
     def natural_width(self, svg: str) -> int:
         """Width in page pixels at which the figure's text is as large as a caption's."""
         found = re.search(r'\bwidth="(\d+)', svg)
         return round(1.2 * int(found.group(1))) if found else 720
+
+
+def _with_room(svg: str) -> str:
+    """The drawing with space beside it: where a browser lacks the font, its own is wider and names would be cut off."""
+    ended = re.findall(r'<text[^>]*\btext-anchor="end"[^>]*>([^<]*)', svg)
+    left = 4 + round(WIDER * max((len(html.unescape(text)) for text in ended), default=0))
+    size = re.search(r'\bwidth="([\d.]+)" height="([\d.]+)" viewBox="0 0 [\d.]+ [\d.]+"', svg)
+    if size is None:
+        return svg
+    width, height = float(size.group(1)) + left + BESIDE, size.group(2)
+    room = f'width="{width:g}" height="{height}" viewBox="-{left} 0 {width:g} {height}"'
+    return svg.replace(size.group(), room, 1)
 
 
 def make(key: str, title: str, caption: str, chart: Any) -> Figure:

@@ -1,13 +1,16 @@
 """What stands above a record's tables: title, verdict, what it rests on, what to be warned of."""
 
+from surehand.decide.agreement import AgreementRecord
 from surehand.decide.choice import Choice
+from surehand.decide.comparison import Comparison
 from surehand.decide.findings import DoctorRecord
+from surehand.decide.planning_record import Planning
 from surehand.decide.within_run import WithinRun
 from surehand.errors.record import ErrorsRecord
 from surehand.exceptions import SurehandError
 from surehand.formats.records import Record
-from surehand.report import choice_tables, errors_tables
-from surehand.report.text import count, interval, number
+from surehand.report import agreement_page, choice_tables, comparison_page, errors_tables
+from surehand.report.text import count, interval, number, short_names, shorten
 
 
 def heading(record: Record) -> tuple[str, str]:
@@ -22,8 +25,15 @@ def heading(record: Record) -> tuple[str, str]:
         return f"{record.dataset}: doctor", f"{record.dataset}: {tally(record)}."
     if isinstance(record, WithinRun):
         return record.title, record.headline.sentence
+    if isinstance(record, Comparison):
+        return comparison_page.title(record), comparison_page.lead(record)
+    if isinstance(record, AgreementRecord):
+        return agreement_page.title(record), agreement_page.lead(record)
+    if isinstance(record, Planning):
+        return "How many trials", shorten(str(record), short_names([p.policy for p in record.pilots]))
     raise SurehandError(
-        f"expected an errors, choice, doctor or within-run record to draw a page of, got kind {record.kind!r}"
+        "expected an errors, choice, doctor or within-run record, or one of trials, to draw a page of, "
+        f"got kind {record.kind!r}"
     )
 
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from surehand.decide.agreement import AgreementRecord
 from surehand.decide.choice import Choice
+from surehand.decide.comparison import Comparison
 from surehand.decide.findings import DoctorRecord
+from surehand.decide.planning_record import Planning
 from surehand.decide.within_run import WithinRun
 from surehand.errors.record import ErrorsRecord
 from surehand.exceptions import SurehandError
@@ -20,6 +23,9 @@ KINDS: dict[str, type[Record]] = {
     "choice": Choice,
     "doctor": DoctorRecord,
     "within-run": WithinRun,
+    "comparison": Comparison,
+    "agreement": AgreementRecord,
+    "planning": Planning,
 }
 
 
@@ -43,8 +49,8 @@ def write_index(folder: str | os.PathLike[str]) -> Path:
     entries, skipped = find_results(root)
     if not entries:
         raise SurehandError(
-            f"{root}: expected results (*.json of errors, select or doctor) in this folder, found none; run surehand "
-            "errors first (predict.json is no result: it says how predictions were made)"
+            f"{root}: expected results (*.json of errors, select, trials compare, ...) in this folder, found none; run "
+            "surehand errors first (predict.json is no result: it says how predictions were made)"
         )
     template = environment().get_template("index.html.j2")
     text = template.render(headline=f"{count(len(entries), 'result')}.", entries=entries, skipped=skipped, clean=clean)

@@ -15,6 +15,7 @@ from surehand.report.detail_tables import errors_tables as tables_of_errors
 from surehand.report.drawing import Figure
 from surehand.report.figures import figures
 from surehand.report.heading import heading, under, warnings_of
+from surehand.report.readers import READERS, Reader
 from surehand.report.tables import Table
 from surehand.report.text import clean, count
 from surehand.report.within_run import below, folded, plan
@@ -62,6 +63,8 @@ def page_of(record: Record, drawn: Sequence[Figure]) -> Page:
     """What a page on this record says; SurehandError for a kind of record that has no page."""
     title, lead = heading(record)
     page = Page(title, lead, record)
+    if reader := READERS.get(type(record)):
+        return _read_page(page, reader, drawn)
     if isinstance(record, ErrorsRecord):
         return _errors_page(page, record, drawn)
     if isinstance(record, Choice):
@@ -74,6 +77,8 @@ def page_of(record: Record, drawn: Sequence[Figure]) -> Page:
 
 def tables_of(record: Record) -> list[Table]:
     """Every table of the record, those of its choice included."""
+    if reader := READERS.get(type(record)):
+        return reader.tables(record)
     if isinstance(record, ErrorsRecord):
         own = tables_of_errors(record)
         return (
@@ -88,6 +93,8 @@ def tables_of(record: Record) -> list[Table]:
 
 def figures_of(record: Record) -> list[Figure]:
     """Every figure of the record."""
+    if reader := READERS.get(type(record)):
+        return reader.figures(record)
     if isinstance(record, ErrorsRecord):
         return figures(record)
     if isinstance(record, WithinRun):
@@ -161,6 +168,9 @@ def _sections(
         pick = errors_tables.pick_of(record)
         short = {key: tables[key] for key in SHORT if key in tables}
         blocks |= {f"short {k}": t.head(WORST) if k == "episodes" else t.only(pick) for k, t in short.items()}
+    if reader := READERS.get(type(record)):
+        blocks |= {key: table for key, make in reader.blocks.items() if (table := make(record)).rows}
+        blocks |= {key: lines for key, make in reader.lists.items() if (lines := make(record))}
     blocks |= {f"figure {f.key}": f for f in drawn}
     sections = [Section("warnings", "Warnings", [warnings] if warnings else [])]
     sections += [Section(key, title, [blocks[b] for b in inside if b in blocks]) for key, title, inside in plan]
@@ -228,6 +238,13 @@ def _choice_page(page: Page, choice: Choice, drawn: Sequence[Figure]) -> Page:
 def _within_run_page(page: Page, record: WithinRun, drawn: Sequence[Figure]) -> Page:
     sections = _sections(record, plan(record), folded(record), record.warnings, drawn)
     return replace(page, under=below(record), sections=sections, methods=record.methods)
+
+
+def _read_page(page: Page, reader: Reader, drawn: Sequence[Figure]) -> Page:
+    record: Any = page.record
+    sections = _sections(record, reader.plan, reader.folded, record.warnings, drawn)
+    alarms, methods = reader.alarms(record), reader.methods(record)
+    return replace(page, under=reader.under(record), alarms=alarms, sections=sections, methods=methods)
 
 
 def _doctor_page(page: Page, record: DoctorRecord) -> Page:

@@ -10,6 +10,7 @@ from functools import cached_property
 from surehand.errors.record import Value
 from surehand.report.text import MISSING, clean, common_power, interval, number, power_of_ten
 
+WORD = 14  # characters of a cell that need no room to wrap in
 LISTED = 5  # names in one cell; the CSV has all
 
 Cell = str | int | float | Value | tuple[str, ...]  # a tuple: several names
@@ -31,6 +32,7 @@ class Table:
     marked: frozenset[tuple[int, int]] = field(default_factory=frozenset)  # (row, column) shown with an asterisk
     marked_note: str = ""
     short: Mapping[str, str] = field(default_factory=dict)  # names as people read them; CSV keeps the whole name
+    digits: int = 3  # of a number; limits have two, or as many more as tell them apart
 
     @cached_property
     def power(self) -> int:
@@ -59,7 +61,7 @@ class Table:
         if isinstance(cell, int):
             return f"{cell:,}", ""
         scale = 10.0**-self.power
-        main = number(_value(cell) * scale) + mark
+        main = number(_value(cell) * scale, self.digits) + mark
         if not isinstance(cell, Value):
             return main, ""
         if math.isnan(cell.value) and cell.note:
@@ -71,10 +73,12 @@ class Table:
         return clean(self.short.get(text, text))
 
     def look(self, column: int) -> str:
-        """How a page sets this column: as a row's label, as running text, or as a number ("")."""
+        """How a page sets this column: as a row's label, as a word, as running text, or as a number ("")."""
         if column < self.labels:
             return "label"
-        return "note" if self.is_text(column) else ""
+        if not self.is_text(column):
+            return ""
+        return "word" if all(len(self.text(r, column)[0]) <= WORD for r in range(len(self.rows))) else "note"
 
     def is_text(self, column: int) -> bool:
         """Whether every cell of this column is text."""
@@ -125,14 +129,14 @@ def named_row(names: Sequence[str], numbers: Mapping[str, Value] | Mapping[str, 
 
 def to_markdown(table: Table) -> str:
     """The table as GitHub-flavoured Markdown, title and legend above it."""
-    heads = [_markdown(_heading(table, c)) for c in range(len(table.columns))]
+    heads = [escaped(_heading(table, c)) for c in range(len(table.columns))]
     rules = ["---" if c < table.labels else "---:" for c in range(len(heads))]
-    lines = [f"### {_markdown(table.title)}", ""]
+    lines = [f"### {escaped(table.title)}", ""]
     if table.legend:
-        lines += [_markdown(table.legend), ""]
+        lines += [escaped(table.legend), ""]
     lines += [f"| {' | '.join(heads)} |", f"| {' | '.join(rules)} |"]
     for r in range(len(table.rows)):
-        cells = (_markdown(_joined(*table.text(r, c))) for c in range(len(heads)))
+        cells = (escaped(_joined(*table.text(r, c))) for c in range(len(heads)))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -186,6 +190,7 @@ def _joined(main: str, below: str) -> str:
     return f"{main} ({below})" if below else main
 
 
-def _markdown(text: str) -> str:
+def escaped(text: str) -> str:
+    """The text on one line of Markdown, with nothing in it that acts as markup, HTML or a new cell."""
     text = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join("\\" + c if c in "\\|*_`[]#" else c for c in text)

@@ -24,10 +24,10 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan", "ok": "green
 
 def print_errors(record: ErrorsRecord, console: "Console") -> None:
     """Verdict, errors, picks, then details of the pick and the warnings, on the console."""
-    _say(console, heading(record)[1], style="bold")
-    _alarms(console, choices.alarms(record.choice) if record.choice else [])
+    say(console, heading(record)[1], style="bold")
+    say_alarms(console, choices.alarms(record.choice) if record.choice else [])
     for line in under(record):
-        _say(console, line, style="dim")
+        say(console, line, style="dim")
     console.print()
     print_table(errors.errors_table(record), console)
     if record.choice:
@@ -37,15 +37,15 @@ def print_errors(record: ErrorsRecord, console: "Console") -> None:
     for table in (make(record).only(pick) for make in makers):
         if table.rows:
             print_table(table, console)
-    _list(console, "Warnings", warnings_of(record))
+    say_list(console, "Warnings", warnings_of(record))
 
 
 def print_choice(choice: Choice, console: "Console") -> None:
     """Verdict, alarms, the errors where the choice carries them, picks, convergence and warnings on the console."""
-    _say(console, choices.headline(choice), style="bold")
-    _alarms(console, choices.alarms(choice))
+    say(console, choices.headline(choice), style="bold")
+    say_alarms(console, choices.alarms(choice))
     for line in filter(None, (choices.basis(choice), choices.honest_value(choice))):
-        _say(console, line, style="dim")
+        say(console, line, style="dim")
     console.print()
     if choice.errors:
         print_table(choices.choice_errors_table(choice), console)
@@ -53,8 +53,8 @@ def print_choice(choice: Choice, console: "Console") -> None:
     if choice.convergence:
         print_table(choices.convergence_table(choice), console)
     elif choice.convergence_note:
-        _say(console, f"How each group converged: {choice.convergence_note}.")
-    _list(console, "Warnings", choice.warnings)
+        say(console, f"How each group converged: {choice.convergence_note}.")
+    say_list(console, "Warnings", choice.warnings)
 
 
 def _picks(console: "Console", choice: Choice) -> None:
@@ -62,7 +62,7 @@ def _picks(console: "Console", choice: Choice) -> None:
     table = choices.picks_table(choice)
     print_table(table.without_last() if table.columns[-1] == "note" else table, console)
     for line in choices.pick_notes(choice):
-        _say(console, line, style="dim")
+        say(console, line, style="dim")
     console.print()
 
 
@@ -80,35 +80,38 @@ def print_doctor(record: DoctorRecord, console: "Console") -> None:
         console.print(Padding(Text(evidence), (0, 0, 0, 8), expand=False))
         if finding.severity != "ok":
             console.print(Padding(Text(f"→ {clean(finding.next_step)}", style="dim"), (0, 0, 1, 8), expand=False))
-    _say(console, f"{record.dataset}: {tally(record)}", style="bold")
+    say(console, f"{record.dataset}: {tally(record)}", style="bold")
 
 
 def print_within_run(record: WithinRun, console: "Console") -> None:
     """The answer, every rule, what was expected and what came, and the warnings, on the console."""
-    _say(console, heading(record)[1], style="bold")
+    say(console, heading(record)[1], style="bold")
     for line in below(record):
-        _say(console, line, style="dim")
+        say(console, line, style="dim")
     console.print()
     for judgement in (record.headline, *record.others):
         print_table(short_rules_table(judgement, record.level), console)
         if judgement.comparisons:
             print_table(short_hypotheses_table(judgement), console)
-    _list(console, "Warnings", record.warnings)
+    say_list(console, "Warnings", record.warnings)
 
 
-def _say(console: "Console", line: str, style: str = "") -> None:
+def say(console: "Console", line: str, style: str = "") -> None:
+    """One line of text, wrapped at the console's width, with nothing in it that acts on a terminal."""
     from rich.text import Text
 
     console.print(Text(clean(line), style=style))
 
 
-def _alarms(console: "Console", sentences: Sequence[str]) -> None:
+def say_alarms(console: "Console", sentences: Sequence[str]) -> None:
+    """What must not be overlooked, a line each."""
     for sentence in sentences:
-        _say(console, f"! {sentence}", style="bold red")
+        say(console, f"! {sentence}", style="bold red")
 
 
-def _list(console: "Console", title: str, lines: Sequence[str]) -> None:
+def say_list(console: "Console", title: str, lines: Sequence[str], style: str = "yellow") -> None:
+    """A title and a line each, nothing where there are none."""
     if lines:
-        _say(console, title, style="bold")
+        say(console, title, style="bold")
     for line in lines:
-        _say(console, f"- {line}", style="yellow")
+        say(console, f"- {line}", style=style)

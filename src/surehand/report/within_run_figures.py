@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from surehand.decide.selectors import RANDOM, Selector
 from surehand.decide.within_run import Estimate, Judgement, RuleResult, WithinRun
@@ -13,6 +13,12 @@ from surehand.report.within_run_tables import versus
 
 WIDE = 230
 SPACES = {"robot": "action error in robot units", "std": "action error in std units", "": "other rules"}
+
+
+class Levelled(Protocol):
+    """A record whose intervals have a level: a judgement over runs may stand in several kinds."""
+
+    level: float
 
 
 def within_run_figures(record: WithinRun) -> list[Figure]:
@@ -27,7 +33,7 @@ def within_run_figures(record: WithinRun) -> list[Figure]:
     return [figure for figure in drawn if figure]
 
 
-def regret_figure(record: WithinRun, judgement: Judgement, suffix: str = "") -> Figure | None:
+def regret_figure(record: Levelled, judgement: Judgement, suffix: str = "") -> Figure | None:
     """Mean regret of every rule with its interval, a panel per space; dashed where a random checkpoint would be."""
     caption = (
         "Success of the best checkpoint minus success of the rule's pick: left is better, 0 loses nothing. "
@@ -46,7 +52,7 @@ def regret_figure(record: WithinRun, judgement: Judgement, suffix: str = "") -> 
     )
 
 
-def agreement_figure(record: WithinRun, judgement: Judgement) -> Figure | None:
+def agreement_figure(record: Levelled, judgement: Judgement) -> Figure | None:
     """Mean τ of every rule with its interval, a panel per space."""
     caption = (
         "Kendall's τ between the rule's order of a run's checkpoints and their success: 1 is the same order, 0 none, "
@@ -176,7 +182,7 @@ def _kind(verdict: str) -> str:
     return "as expected" if verdict.startswith("supported") else "the other way" if verdict == "reversed" else "open"
 
 
-def _sample(record: WithinRun, judgement: Judgement) -> str:
+def _sample(record: Levelled, judgement: Judgement) -> str:
     return f"Means over {count(len(judgement.runs), 'run')} with {percent(record.level)} intervals over runs."
 
 
