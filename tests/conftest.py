@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from .chromium import browser  # noqa: F401  (a fixture)
+
 # CI judges a change by the same examples every time; local runs go on searching.
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI") == "true":

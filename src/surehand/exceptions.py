@@ -19,3 +19,7 @@ class SpaceError(SurehandError):
 
 class NotEnoughData(SurehandError):
     """Too few episodes, draws or trials for the claim asked for; the message says how many would do."""
+
+
+class StoreError(SurehandError):
+    """The store of trials cannot be reached or written just now, and nothing was acknowledged: try again later."""

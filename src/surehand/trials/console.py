@@ -1,0 +1,143 @@
+"""What the console answers: its page, what a tablet may see, receipts for entries, pictures."""
+
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from surehand.exceptions import StoreError, SurehandError
+from surehand.trials.access import Pass, Refused
+from surehand.trials.checks import Refused as Contradiction
+from surehand.trials.entries import Entry
+from surehand.trials.live import Live
+
+KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MOST_JSON, MOST_PHOTO, MOST_AT_ONCE = 256 * 1024, 4 * 1024 * 1024, 200  # bytes, bytes, entries
+JPEG = b"\xff\xd8\xff"
+
+
+@cache
+def page() -> dict[str, tuple[bytes, str]]:
+    """File name -> content and media type of what the page consists of."""
+    found = {}
+    for file in (files("surehand.trials") / "page").iterdir():
+        kind = KINDS.get("." + file.name.rpartition(".")[2])
+        if kind:
+            found[file.name] = (file.read_bytes(), kind)
+    return found
+
+
+class Console:
+    """The endpoints; the store is asked in threads, so that no tablet waits for another one's disk."""
+
+    def __init__(self, live: Live, entry: Pass) -> None:
+        self.live, self.entry = live, entry
+
+    async def page(self, request: Request) -> Response:
+        """The page or one of its files; nothing in them is of this study."""
+        name = request.path_params.get("name", "console.html")
+        if name not in page():
+            raise HTTPException(404)
+        content, kind = page()[name]
+        return Response(content, media_type=kind)
+
+    async def health(self, request: Request) -> Response:
+        """That the server answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def enter(self, request: Request) -> Response:
+        """The cookie, for the token."""
+        given = await _json(request)
+        token = given.get("token") if isinstance(given, dict) else None
+        if not isinstance(token, str) or not self.entry.opens(token):
+            raise Refused(401, "this is not the token; open the link that the server printed when it started")
+        return JSONResponse({"status": "ok"}, headers={"set-cookie": self.entry.cookie()})
+
+    async def state(self, request: Request) -> Response:
+        """What the asking tablet may see."""
+        given = [request.query_params.get(name, "")[:200] for name in ("operator", "device", "known")]
+        return JSONResponse(await run_in_threadpool(self.live.state, *given))
+
+    async def entries(self, request: Request) -> Response:
+        """Receipts for one or many entries, in their order; the first that is refused ends it and is named."""
+        given = await _json(request)
+        many = given if isinstance(given, list) else [given]
+        if not 1 <= len(many) <= MOST_AT_ONCE:
+            raise Refused(422, f"expected 1 to {MOST_AT_ONCE} entries, got {len(many)}")
+        receipts: list[dict[str, Any]] = []
+        for one in many:
+            try:
+                receipts.append(await run_in_threadpool(self.live.add, _entry(one)))
+            except (SurehandError, Refused) as error:
+                told = {"error": line(error), "id": one.get("id") if isinstance(one, dict) else None}
+                return JSONResponse(told | {"receipts": receipts}, status(error))
+        return JSONResponse({"receipts": receipts})
+
+    async def put_photo(self, request: Request) -> Response:
+        """That the picture is kept under its hash."""
+        if _media_type(request) != "image/jpeg":
+            raise Refused(415, "expected Content-Type image/jpeg")
+        data = await _body(request, MOST_PHOTO)
+        sha = request.path_params["sha"]
+        if not data.startswith(JPEG) or hashlib.sha256(data).hexdigest() != sha:
+            raise Refused(422, "this is no JPEG with the hash in the address")
+        await run_in_threadpool(self.live.store.add_photo, self.live.study, data, "image/jpeg")
+        return JSONResponse({"sha": sha})
+
+    async def photo(self, request: Request) -> Response:
+        """A picture that a tablet sent."""
+        found = await run_in_threadpool(self.live.store.photo, request.path_params["sha"])
+        if found is None:
+            raise Refused(404, "no such picture")
+        return Response(found[0] if isinstance(found, tuple) else found, media_type="image/jpeg")
+
+
+def status(error: Exception) -> int:
+    """What a tablet makes of it: 503 is tried again, most of 4xx is set aside and told."""
+    if isinstance(error, Refused):
+        return error.status
+    return 503 if isinstance(error, StoreError) else 409 if isinstance(error, Contradiction) else 422
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body; refused as soon as it is longer than `most` bytes."""
+    found = bytearray()
+    async for piece in request.stream():
+        found += piece
+        if len(found) > most:
+            raise Refused(413, f"too large; at most {most // 1024} KiB are taken")
+    return bytes(found)
+
+
+async def _json(request: Request) -> Any:
+    if _media_type(request) != "application/json":
+        raise Refused(415, "expected Content-Type application/json")
+    try:
+        return json.loads(await _body(request, MOST_JSON))
+    except (ValueError, RecursionError):
+        raise Refused(400, "the body is not JSON") from None
+
+
+def _entry(given: Any) -> Entry:
+    try:
+        return Entry.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "entry"
+        raise Refused(422, f"{where}: {first['msg']}") from None
+
+
+def line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split())

@@ -1,0 +1,149 @@
+"""`surehand trials status | close | export | import`: a study from its plan to its card, by the commands alone."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from surehand.cli import main
+from surehand.formats.schedules import Schedule
+from surehand.formats.trials import read_trials, write_trials
+from surehand.trials.entries import Entry
+from surehand.trials.store import open_store
+
+POLICIES = ("older", "newer")
+
+
+class Shell:
+    """The command line inside this process, in one folder."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, said: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._patch, self._said = folder, patch, said
+        patch.chdir(folder)
+        patch.setattr(signal, "signal", lambda *_: None)  # pytest's own handlers stay
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        self._patch.setattr(sys, "argv", ["surehand", "trials", *arguments])
+        self._said.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = self._said.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    def fine(self, *arguments: str) -> str:
+        """What it prints, where it succeeds."""
+        code, out, err = self.run(*arguments)
+        assert code == 0, err
+        return out
+
+    def refused(self, *arguments: str) -> str:
+        """Its one line on stderr, where the input is at fault."""
+        code, _, err = self.run(*arguments)
+        assert code == 2 and err.count("\n") == 1, err
+        return err
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def study(shell: Shell) -> Shell:
+    """A folder with a planned study of eight trials, of which six are in the store."""
+    named = [word for policy in POLICIES for word in ("--policy", policy)]
+    more = ("--trials", "4", "--study", "mugs", "--void-rule", "robot fault", "--operator", "ann", "--operator", "bo")
+    shell.fine("plan", *named, *more, "--seed", "3", "--out", ".")
+    schedule = Schedule.load(shell.folder / "schedule.json")
+    with open_store(shell.folder / "trials.db", create=True) as store:
+        store.add_study(schedule)
+        for item in schedule.items[:6]:
+            store.add("mugs", Entry(kind="trial", position=item.position, score=item.position % 3 + 2, operator="ann"))
+        store.add("mugs", Entry(kind="void", position=7, void_rule="robot fault", operator="bo"))
+    return shell
+
+
+def finish(folder: Path) -> None:
+    with open_store(folder / "trials.db") as store:
+        for position in (7, 8):
+            store.add("mugs", Entry(kind="trial", position=position, score=4, operator="bo"))
+
+
+def test_status_tells_progress_and_nothing_of_who_does_better(study: Shell) -> None:
+    shown = study.fine("status", "trials.db")
+    assert "mugs: 6 of 8 trials done, open" in shown and "ann" in shown
+    facts = json.loads(study.fine("status", "trials.db", "--json"))[0]
+    assert facts["done"] == 6 and facts["void"] == 1 and facts["missing"] == 2
+    schedule = Schedule.load(study.folder / "schedule.json")
+    for word in (*schedule.arms, *POLICIES):
+        assert word not in shown and word not in json.dumps(facts)
+    assert "no such store" in study.refused("status", "none.db")
+    said = study.refused("status", "trials.db", "--study", "cups")
+    assert "no study 'cups' in it; give --study with one of mugs" in said
+
+
+def test_export_hides_the_policies_until_the_study_is_closed(study: Shell) -> None:
+    said = study.fine("export", "trials.db", "--out", "blind.csv")
+    assert "policies by code: the study is open" in said
+    text = (study.folder / "blind.csv").read_text()
+    assert not any(policy in text for policy in POLICIES)
+    assert len(read_trials(study.folder / "blind.csv")) == 7
+    assert "still open; a card names policies" in study.refused("export", "trials.db", "-o", "x.csv", "--card", "x.md")
+    assert not (study.folder / "x.csv").exists()
+    assert "still open" in study.refused("compare", "trials.db")
+
+
+def test_from_plan_to_card(study: Shell) -> None:
+    said = study.refused("close", "trials.db", "--key", "key.json", "--who", "lead")
+    assert "positions 7, 8 of 8 without a result" in said
+    finish(study.folder)
+    assert "mugs is closed: complete" in study.fine("close", "trials.db", "--key", "key.json", "--who", "lead")
+    for name in ("open.csv", "open.parquet"):
+        study.fine("export", "trials.db", "--out", name)
+        trials = read_trials(study.folder / name)
+        assert set(trials.policies) == set(POLICIES) and len(trials.counted) == 8 and len(trials) == 9
+    assert read_trials(study.folder / "open.parquet").metadata["study"] == "mugs"
+    study.fine("export", "trials.db", "--out", "again.csv", "--card", "card.md")
+    assert all(policy in (study.folder / "card.md").read_text() for policy in POLICIES)
+    assert "exists" in study.refused("export", "trials.db", "--out", "open.csv")
+
+
+def test_closing_unfinished_is_said_and_written_down(study: Shell) -> None:
+    said = study.fine("close", "trials.db", "--key", "key.json", "--unfinished")
+    assert "unfinished: positions 7, 8 without a result" in said
+
+
+def test_another_studys_key_does_not_open_this_one(study: Shell) -> None:
+    named = [word for policy in POLICIES for word in ("--policy", policy)]
+    study.fine("plan", *named, "--trials", "4", "--study", "mugs", "--out", "other")
+    said = study.refused("close", "trials.db", "--key", "other/key.json", "--unfinished")
+    assert "this key does not open study 'mugs'" in said
+    assert not any(policy in said for policy in POLICIES)
+
+
+def test_a_sheet_is_imported_once(study: Shell, shared: Path) -> None:
+    sheet = shared / "hsr_trials" / "robot_trials.csv"
+    bring = ("import", str(sheet), "--to", "lab.db", "--study", "hsr", "--who", "lead")
+    assert "60 trials added" in study.fine(*bring)
+    assert "these 60 trials were there already" in study.fine(*bring)
+    assert "hsr: 60 trials, imported from" in study.fine("status", "lab.db")
+    study.fine("export", "lab.db", "--out", "hsr.csv")
+    assert read_trials(study.folder / "hsr.csv").rows == read_trials(sheet).rows
+
+
+def test_half_a_sheet_leaves_no_study(study: Shell) -> None:
+    (study.folder / "half.csv").write_text("policy,trial,score\na,1,4\na,2,\n")
+    assert "half.csv line 3" in study.refused("import", "half.csv", "--to", "lab.db", "--study", "half")
+    assert not (study.folder / "lab.db").exists()
+
+
+def test_a_closed_study_and_its_export_tell_the_same(study: Shell) -> None:
+    finish(study.folder)
+    study.fine("close", "trials.db", "--key", "key.json")
+    with open_store(study.folder / "trials.db") as store:
+        trials = store.trials("mugs")
+    path = write_trials(study.folder / "a.csv", trials)
+    study.fine("export", "trials.db", "--out", "b.csv")
+    assert path.read_bytes() == (study.folder / "b.csv").read_bytes()
