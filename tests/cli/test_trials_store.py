@@ -107,7 +107,50 @@ def test_from_plan_to_card(study: Shell) -> None:
     assert read_trials(study.folder / "open.parquet").metadata["study"] == "mugs"
     study.fine("export", "trials.db", "--out", "again.csv", "--card", "card.md")
     assert all(policy in (study.folder / "card.md").read_text() for policy in POLICIES)
-    assert "exists" in study.refused("export", "trials.db", "--out", "open.csv")
+    said = study.refused("export", "trials.db", "--out", "open.csv")
+    assert "exists; choose another name" in said and "ask" not in said, "there is nobody to ask"
+
+
+def test_whatever_leaves_a_closed_study_compares_as_the_store_does(shell: Shell) -> None:
+    named = [word for policy in POLICIES for word in ("--policy", policy)]
+    shell.fine("plan", *named, "-n", "6", "--study", "mugs", "--stop", "success", "--seed", "3", "--out", ".")
+    schedule = Schedule.load(shell.folder / "schedule.json")
+    with open_store(shell.folder / "trials.db", create=True) as store:
+        store.add_study(schedule)
+        for item in schedule.items:  # levels 1 and 3 are never seen, so the rubric matters
+            store.add(
+                "mugs", Entry(kind="trial", position=item.position, score=2 + item.position % 2 * 2, operator="a")
+            )
+    assert "compare it with --schedule" in shell.fine("export", "trials.db", "--out", "open.csv"), "a rule stays behind"
+    shell.fine("close", "trials.db", "--key", "key.json")
+    said = {name: shell.fine("export", "trials.db", "--out", name) for name in ("t.csv", "t.parquet")}
+    assert "compare it with --schedule" in said["t.csv"] and "--schedule" not in said["t.parquet"]
+    sources = (["trials.db"], ["t.parquet"], ["t.csv", "--schedule", "schedule.json"])
+    kept, *others = [json.loads(shell.fine("compare", *source, "--json")) for source in sources]
+    assert kept["study"] == "mugs" and kept["rubric"] == [1, 2, 3, 4] and kept["paths"][0]["planned"]
+    for other in others:
+        assert {key for key in kept if other[key] != kept[key]} <= {"source", "created"}
+    shell.fine("import", "t.parquet", "--to", "lab.db", "--study", "copy")
+    again = json.loads(shell.fine("compare", "lab.db", "--json"))
+    assert {key for key in kept if again[key] != kept[key]} <= {"source", "created"}
+
+
+def test_nothing_that_leaves_an_open_study_holds_the_seed(study: Shell) -> None:
+    study.fine("export", "trials.db", "--out", "open.parquet")
+    assert not read_trials(study.folder / "open.parquet").metadata["seeds"], "the order of the arms follows from it"
+    finish(study.folder)
+    study.fine("close", "trials.db", "--key", "key.json")
+    study.fine("export", "trials.db", "--out", "closed.parquet")
+    assert read_trials(study.folder / "closed.parquet").metadata["seeds"] == [3]
+
+
+def test_who_gives_the_schedule_is_told_where_the_trials_are(study: Shell) -> None:
+    for command in (["status"], ["export", "-o", "x.csv"], ["close", "--key", "key.json"], ["compare"]):
+        said = study.refused(*command, "schedule.json")
+        assert "schedule.json: a JSON file, and trials are kept in a store; give trials.db" in said
+    assert "give the file of the store, such as" in study.refused("status", ".")
+    study.fine("plan", "--policy", "a", "--policy", "b", "-n", "2", "--out", "next")
+    assert "make one with `surehand trials serve next/schedule.json`" in study.refused("status", "next/schedule.json")
 
 
 def test_closing_unfinished_is_said_and_written_down(study: Shell) -> None:

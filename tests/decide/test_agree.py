@@ -1,7 +1,6 @@
 """Offline numbers against the robot: the HSR trials' known answer, joins, units, runs, and what is never claimed."""
 
 import json
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -320,9 +319,25 @@ def test_the_record_comes_back_from_its_file(tmp_path: Path) -> None:
     assert (
         again.sentence == record.sentence and again.metrics[1].model_dump_json() == record.metrics[1].model_dump_json()
     )
-    assert len(list(combinations(again.policies, 2))) == 3
 
 
 def test_the_robots_ties_are_written_as_such() -> None:
     record = agreement({"m": [1, 2, 3]}, {"a": 0.9, "b": 0.4, "c": 0.4})
     assert "(a > b = c)" in str(record) and str(record).startswith("m is consistent") and "once in 3" in str(record)
+
+
+def test_published_successes_are_shares_of_trials() -> None:
+    for wrong in (1.5, -0.2, 85.0):
+        with pytest.raises(SurehandError, match=r"no share of trials; give 0\.85 for 85 %"):
+            robot_means({"a": 1.0, "b": wrong}, "success")
+    assert robot_means({"a": 4.0, "b": 85.0}).outcome == "score"
+
+
+def test_equal_means_tie_however_their_trials_add_up() -> None:
+    """.1 + .1 + .4 is not .4 + .1 + .1 to the last bit."""
+    scores = {"a": (0.4, 0.1, 0.1), "b": (0.1, 0.1, 0.4), "c": (0.1, 0.1, 0.1)}
+    rows = tuple(Trial(i, name, score=x) for name, row in scores.items() for i, x in enumerate(row))
+    robot = robot_trials(Trials(rows))
+    assert np.mean(scores["a"]) != np.mean(scores["b"]) and robot.values[0] == robot.values[1]
+    offline = offline_columns(list(scores), {"m": np.array([2.0, 1.0, 3.0])})
+    assert "(a = b > c)" in str(judge_agreement(offline, robot, rng=np.random.default_rng(0)))

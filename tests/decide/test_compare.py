@@ -213,6 +213,22 @@ def two(a: Sequence[float], b: Sequence[float], blocks_a: Sequence[str], blocks_
     return Trials((*scored("a", a, blocks_a), *scored("b", b, blocks_b)))
 
 
+def test_nobody_wins_where_match_ups_are_even() -> None:
+    """All 4s, or the same scores: no policy is said to win; nor is a share of match-ups the share of pairs."""
+    said = str(compare_trials(two([4, 4, 4], [4, 4, 4], [], []), rng=np.random.default_rng(0)))
+    assert "a ties all match-ups with b (" in said and "wins" not in said
+    said = str(compare_trials(two([1, 4, 2], [2, 4, 1], [], []), rng=np.random.default_rng(0)))
+    assert "a wins as many match-ups with b as it loses (" in said
+
+
+def test_pairs_that_are_not_complete_are_counted_as_such() -> None:
+    ours, theirs = ["s1", "s2", "s3", "s4"], ["s2", "s3", "s4", "s5"]
+    said = str(compare_trials(two([4, 4, 3, 4], [1, 2, 3, 1], ours, theirs), rng=np.random.default_rng(0)))
+    assert "4 vs 4, paired in 3 blocks)" in said
+    said = str(compare_trials(two([4, 4, 3, 4], [1, 2, 3, 1], ours, ours), rng=np.random.default_rng(0)))
+    assert "4 vs 4, paired)" in said
+
+
 def test_pairs_are_flipped_and_signed(rng: np.random.Generator) -> None:
     a, b = rng.integers(2, 5, 9), rng.integers(1, 4, 9)
     names = [f"s{i}" for i in range(9)]

@@ -62,8 +62,16 @@ def test_where_the_direction_is_in_doubt_no_number_does() -> None:
 
 
 def test_pilots_that_tie_say_so() -> None:
-    plan = plan_trials([2, 18], [2, 18], levels=[0, 1], n=20)
-    assert str(plan).startswith("The pilots do not say which") and plan.needed is plan.needed_plug_in is None
+    same, even = ([1, 2, 3, 5], [1, 2, 3, 5]), ([5, 10, 5], [8, 4, 8])  # whose shares round; of different spread
+    for pilots in (([2, 18], [2, 18]), same, even):
+        plan = plan_trials(*pilots, levels=range(len(pilots[0])))
+        assert str(plan).startswith("The pilots do not say which") and plan.needed is plan.needed_plug_in is None
+
+
+def test_a_fall_of_success_starts_at_the_pilots_rate() -> None:
+    plan = plan_trials([2, 18], [12, 8], levels=[0, 1], names=("a", "b"), n=6)
+    assert plan.detectable is not None and plan.detectable.shares
+    assert f"6 find success that falls from a's 90 % to {100 * plan.detectable.shares[1]:.0f} % with" in str(plan)
 
 
 def test_more_pairs_need_more_trials() -> None:

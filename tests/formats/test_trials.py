@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,9 +21,8 @@ times = st.none() | st.datetimes(datetime(1970, 1, 1), timezones=st.just(UTC))
 
 @st.composite
 def sheets(draw: st.DrawFn) -> tuple[Trial, ...]:
-    keys = draw(
-        st.lists(st.tuples(st.text(min_size=1, max_size=8), st.integers(0, 99)), min_size=1, max_size=6, unique=True)
-    )
+    names = st.text(min_size=1, max_size=8).filter(str.strip)
+    keys = draw(st.lists(st.tuples(names, st.integers(0, 99)), min_size=1, max_size=6, unique=True))
     rows: list[Trial] = []
     for policy, trial in keys:
         earlier = [row.trial for row in rows if row.policy == policy]
@@ -94,6 +94,16 @@ def test_the_published_sheet(shared: Path) -> None:
         trials["pi05_oars"]
 
 
+def test_times_that_no_calendar_has_are_damage(tmp_path: Path) -> None:
+    path = write_trials(tmp_path / "a.parquet", [Trial(1, "a", score=4.0)])
+    table = pq.read_table(path)
+    place = table.schema.get_field_index("started")
+    far = pa.array([-(2**60)], pa.timestamp("us", "UTC"))
+    pq.write_table(table.set_column(place, table.schema.field("started"), far), path)
+    with pytest.raises(FormatError, match="damaged or cut off"):
+        read_trials(path)
+
+
 def test_void_and_corrected_trials_do_not_count() -> None:
     rows = (
         Trial(1, "a", score=1.0),
@@ -115,11 +125,17 @@ BAD = {
     "no number": ("model,trial,score\na,,4\n", "line 2: no trial number"),
     "half a trial": ("model,trial,score\na,1.5,4\n", "line 2: trial is '1.5'; expected a whole number"),
     "twice": ("model,trial,score\na,1,4\na,1,3\n", "line 3: trial 1 of 'a' appears twice"),
+    "a number for no machine": (f"model,trial,score\na,{2**63},4\n", "line 2: trial 9223372036854775808; expected"),
+    "blank policy": ("model,trial,score\n ,1,4\n", "line 2: no policy"),
     "no policy": ("model,trial,score\n,1,4\n", "line 2: no policy"),
     "no score": ("model,trial,score\na,1,\n", "line 2: neither score nor success"),
     "void": ("policy,trial,score,void\na,1,,true\n", "line 2: void without a void_rule"),
     "bool": ("policy,trial,success\na,1,perhaps\n", "line 2: success is 'perhaps'; expected true or false"),
     "time": ("policy,trial,score,started\na,1,4,2026-05-01T10:00:00\n", "line 2: a time without its offset"),
+    "no such day": (
+        "policy,trial,score,started\na,1,4,0001-01-01T00:00:00+14:00\n",
+        "line 2: a time before the year 1 in UTC",
+    ),
     "time word": ("policy,trial,score,started\na,1,4,noon\n", "started is 'noon'"),
     "correction": ("policy,trial,score,corrects\na,1,4,7\n", "line 2: corrects trial 7 of 'a', which does not stand"),
     "typo": ("policy,trial,scores\na,1,4\n", "unknown column 'scores'; did you mean 'score'"),

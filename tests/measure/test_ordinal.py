@@ -12,7 +12,8 @@ from scipy import stats
 
 from surehand.exceptions import ShapeError
 from surehand.measure import rank_sums
-from surehand.measure.ordinal import Permutation, approximation, kruskal_permutation, matchups, permutation_test
+from surehand.measure.kruskal import kruskal_permutation
+from surehand.measure.ordinal import Permutation, approximation, matchups, permutation_test
 from surehand.measure.rank_sums import Block, drawn_tails, exact_tails
 
 HSR = {"A": np.repeat(4, 20), "B": np.repeat([3, 4], [5, 15]), "C": np.repeat([2, 3, 4], [2, 6, 12])}

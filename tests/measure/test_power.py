@@ -1,6 +1,7 @@
 """Power against known tables, brute force over every pair of count tables, scipy's tests and simulation."""
 
 from itertools import product
+from math import comb
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ from surehand.measure.power import (
     trials_needed,
 )
 from surehand.measure.power_shift import fallen, smallest_difference
-from surehand.measure.power_success import barnard_rejects
 from surehand.measure.superiority import success_posterior
+from surehand.measure.two_levels import barnard_rejects
 
 KINDS: list[tuple[Test, int, float]] = [
     ("approximation", 1, 0.05),
@@ -92,16 +93,10 @@ def brute(p_a: np.ndarray, p_b: np.ndarray, n: int, alpha: float, test: Test) ->
 def _permutation(pooled: np.ndarray, seen: np.ndarray, tables: list[tuple[int, ...]]) -> float:
     ranks = 2 * np.cumsum(pooled) - pooled + 1  # doubled midranks
     inside = [np.array(t) for t in tables if (np.array(t) <= pooled).all() and (pooled - t <= sum(seen)).all()]
-    ways = np.array([np.prod([float(_choose(int(p), int(k))) for p, k in zip(pooled, t, strict=True)]) for t in inside])
+    ways = np.array([np.prod([float(comb(int(p), int(k))) for p, k in zip(pooled, t, strict=True)]) for t in inside])
     sums = np.array([t @ ranks for t in inside])
     at = seen @ ranks
     return float(min(1, 2 * min(ways[sums >= at].sum(), ways[sums <= at].sum()) / ways.sum()))
-
-
-def _choose(n: int, k: int) -> int:
-    from math import comb
-
-    return comb(n, k)
 
 
 @pytest.mark.parametrize("test", ["permutation", "approximation"])
@@ -210,7 +205,7 @@ def test_the_first_n_from_which_power_stays() -> None:
     assert curve[n - 1 - 20] < 0.8 <= min(curve[n - 20 :])
 
 
-def test_the_smallest_fall_is_againwith_the_target_power() -> None:
+def test_the_smallest_fall_is_found_with_the_target_power() -> None:
     found = smallest_difference([0, 0, 0, 1], 20)
     assert found is not None and found.power >= 0.8 and found.levels == pytest.approx(0.313, abs=0.003)
     assert power([0, 0, 0, 1], fallen(np.array([0, 0, 0, 1.0]), found.levels - 0.004), 20) < 0.8

@@ -144,7 +144,9 @@ def test_thousands_of_trials_say_what_was_done() -> None:
         assert test(0, 5000, 0, 5000).two_sided == 1.0
 
 
-@pytest.mark.parametrize("table", [(0, 0, 0, 0), (3, 3, 0, 0), (0, 5, 0, 7), (5, 5, 7, 7), (1, 1, 1, 1)])
+@pytest.mark.parametrize(
+    "table", [(0, 0, 0, 0), (3, 3, 0, 0), (2, 3, 0, 0), (0, 0, 3000, 5000), (0, 5, 0, 7), (5, 5, 7, 7), (1, 1, 1, 1)]
+)
 def test_nothing_comes_from_nothing(table: tuple[int, int, int, int]) -> None:
     for test in (fisher, barnard, boschloo):
         assert test(*table)[:3] == pytest.approx((1.0, 1.0, 1.0))

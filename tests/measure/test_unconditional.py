@@ -154,6 +154,18 @@ def test_two_hundred_trials_each(rng: np.random.Generator) -> None:
     assert judged(np.array([0, 0, 0, 200]), np.array([200, 0, 0, 0])).greater < 1e-20  # no floor of 1/(B + 1)
 
 
+@pytest.mark.parametrize("levels", [7, 9, 11, 12, 13, 40])
+def test_many_levels_and_few_trials(levels: int) -> None:
+    """Three against three, all better: at least as often as on evenly spread scores, and never as often as 1 in 20."""
+    top = np.arange(levels) / levels
+    even = float(((((1 + np.arange(levels)) / levels) ** 3 - top**3) * (1 - top - 1 / levels) ** 3).sum())
+    first = np.eye(levels, dtype=int)[[-1, -2, -3]].sum(axis=0)
+    found = judged(first, first[::-1], draws=30_000)
+    assert found.exact == (levels <= 12)
+    noise = 1 if found.exact else 1.1  # three standard errors of the draws
+    assert even <= found.greater * noise and found.greater <= 0.05 * noise
+
+
 def test_thousands_of_trials(rng: np.random.Generator) -> None:
     a, b = np.array([500, 500, 1000, 3000]), np.array([550, 520, 1030, 2900])
     assert judged(a, b).greater == pytest.approx(stats.norm.sf(standardised(a, b)), rel=0.05)
@@ -178,3 +190,16 @@ def test_counts_that_are_no_counts() -> None:
             judged(np.array(bad), np.array([1, 1]))
     with pytest.raises(ShapeError, match="the rubric's levels"):
         judged(np.array([1, 2]), np.array([1, 1, 1]))
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "levels", "most"), [(8, 8, 5, 2_000), (6, 6, 6, 3_000), (5, 5, 7, 5_000), (15, 20, 4, 4_500)]
+)
+def test_too_many_tables_of_many_levels(n: int, m: int, levels: int, most: int, rng: np.random.Generator) -> None:
+    """All levels but one can still be listed: two levels, or three of which two are rare, fall short by up to half."""
+    for _ in range(12):
+        a, b = rng.multinomial(n, rng.dirichlet(np.ones(levels))), rng.multinomial(m, rng.dirichlet(np.ones(levels)))
+        exact, part = judged(a, b), judged(a, b, most_tables=most)
+        assert exact.exact and not part.exact and "of" in part.method
+        low, high = min(exact[:2]), min(part[:2])
+        assert (0.96 if low > 1e-3 else 0.9) * low <= high <= low + 0.01  # (the draws may raise it)

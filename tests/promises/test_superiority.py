@@ -7,7 +7,7 @@ Drawn: 20 trials of each of two policies on a rubric of four levels. The bound l
 import numpy as np
 import pytest
 
-from surehand.measure.superiority import dirichlet_win_rate, newcombe_win_rate, win_rates
+from surehand.measure.superiority import draw_distributions, newcombe_win_rate, win_rate_posterior, win_rates
 
 N, STUDIES = 20, 2000
 Laws = tuple[tuple[float, ...], tuple[float, ...]]
@@ -30,7 +30,8 @@ def covered(laws: Laws, seed: int = 7) -> dict[str, float]:
     hits = {"dirichlet": 0, "newcombe": 0, "bootstrap": 0}
     for counts, often in zip(studies, times, strict=True):
         a, b = counts[:4], counts[4:]
-        found = dirichlet_win_rate(a, b, rng=rng, draws=2000)
+        drawn_a, drawn_b = (draw_distributions(c, 0.5, 2000, rng) for c in (a, b))
+        found = win_rate_posterior(drawn_a, drawn_b, np.arange(4))
         again = win_rates(rng.multinomial(N, a / N, 1000) / N, rng.multinomial(N, b / N, 1000) / N)
         limits = {
             "dirichlet": (found.low, found.high),

@@ -13,7 +13,8 @@ import pytest
 from scipy import stats
 
 from surehand.measure.brunner_munzel import brunner_munzel
-from surehand.measure.ordinal import approximation, kruskal_permutation, permutation_test
+from surehand.measure.kruskal import kruskal_permutation
+from surehand.measure.ordinal import approximation, permutation_test
 from surehand.measure.rank_sums import Block, drawn_tails
 from surehand.measure.rejections import standardised
 from surehand.measure.success import barnard, boschloo, fisher, mcnemar

@@ -46,6 +46,11 @@ def test_the_terminal_says_how_little_few_policies_prove(record):
     assert re.search(r"arm robot consistent 1\.0 0\.17 0\.17 0 yes", text)
 
 
+def test_published_means_are_not_said_to_be_trials(record):
+    text = printed(record.model_copy(update={"robot_trials": {}, "selected_from": 1}))
+    assert "as published, without their trials" in text and "0 robot trials" not in text and "1 metric looked" in text
+
+
 @pytest.mark.parametrize("policies", [HOSTILE, list(many()), list(HSR)[:2]])
 def test_any_names_fit_the_terminal_and_do_no_harm_on_a_page(policies):
     record = agreement(policies, [f"arm@{k}" for k in range(25)])
@@ -119,6 +124,8 @@ def test_runs_that_share_a_clock_are_judged_beside(record):
     assert "Within training runs" in page and "The training step as a rival" in page
     assert [f.key for f in figures_of(both)] == ["offline_robot", "tau", "regret", "agreement"]
     assert "Rules, six runs" in printed(both)
+    for text in (page, printed(both)):  # p is over exchanges of whole runs, not over orders of the policies
+        assert "6 runs can reach" in text and "exchanges of whole runs" in text and "policies can reach" not in text
 
 
 def test_a_plan_says_how_many_trials_and_draws_the_target():

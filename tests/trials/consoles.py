@@ -1,5 +1,6 @@
 """Consoles for tests: a schedule with names worth hiding, the real server as a process, a tablet that taps."""
 
+import base64
 import http.client
 import json
 import os
@@ -114,7 +115,7 @@ class Tablet:
     def tap(self, query: str, times: int = 1) -> None:
         """A touch in the middle of the first element that fits, once it is there; taps too early are not taken."""
         find = f"document.querySelector({json.dumps(query)})"
-        time.sleep(max(0.0, self.tapped + 0.5 - time.monotonic()))  # faster, it is the second half of a double tap
+        time.sleep(max(0.0, self.tapped + 0.41 - time.monotonic()))  # faster, it is the second half of a double tap
         self.page.until(find)
         middle = "e => e && (e.scrollIntoView({block: 'center'}), e = e.getBoundingClientRect(), \
             [e.x + e.width / 2, e.y + e.height / 2])"
@@ -145,14 +146,25 @@ class Tablet:
         self.score(value)
         return position
 
+    def photograph(self, folder: Path) -> None:
+        """Nothing; the camera field of the running trial was given a picture of 2400 by 1200 pixels."""
+        draw = """(() => { const c = document.createElement('canvas'); c.width = 2400; c.height = 1200;
+            const g = c.getContext('2d'); g.fillStyle = '#888'; g.fillRect(0, 0, 2400, 1200); g.fillText('x', 50, 50);
+            return c.toDataURL('image/png').split(',')[1]; })()"""
+        picture = folder / "photo.png"
+        picture.write_bytes(base64.b64decode(self.page.evaluate(draw)))
+        self.page.ask("DOM.enable")
+        root = self.page.ask("DOM.getDocument")["root"]["nodeId"]
+        field = self.page.ask("DOM.querySelector", nodeId=root, selector="input[type=file]")["nodeId"]
+        self.page.ask("DOM.setFileInputFiles", nodeId=field, files=[str(picture)])
+
     def settled(self) -> None:
         """Nothing, once everything was sent and heard back."""
         self.page.until("!document.querySelector('#badge')")
 
-    def read(self, name: str) -> Any:
-        """Something of this study that the tablet keeps."""
-        keys = "Object.keys(localStorage).filter(k => k.endsWith(':" + name + "'))"
-        return self.page.evaluate(f"({keys}.length ? JSON.parse(localStorage[{keys}[0]]) : null)")
+    def hear(self) -> None:
+        """Nothing; the tablet looks at what others did now, not at its next turn in four seconds."""
+        self.page.evaluate("dispatchEvent(new Event('online'))")
 
     def offline(self, on: bool) -> None:
         """Nothing; the tablet's network is gone, or back."""

@@ -127,6 +127,8 @@ def test_the_share_to_be_scored_twice(share: float) -> None:
         ({"study": " "}, "needs a name"),
         ({"notes": "is smolvla better?"}, "names the policy 'smolvla'"),
         ({"void_rules": ["two\nlines"]}, "is not one line"),
+        ({"policies": ("pi05\n80k", "smolvla")}, "policy .* is not one line"),
+        ({"rubric": HSR.model_copy(update={"question": "How far did pi05 get?"})}, "names the policy 'pi05'"),
     ],
 )
 def test_what_cannot_be_a_plan(change: dict, said: str) -> None:
@@ -136,6 +138,8 @@ def test_what_cannot_be_a_plan(change: dict, said: str) -> None:
 
 
 def test_conditions_are_different_and_named() -> None:
+    with pytest.raises(SurehandError, match="different, named operators"):
+        Conditions(operators=("Ann", "ann "))  # the console takes them for one person
     with pytest.raises(SurehandError, match="different, named objects"):
         Conditions(("mug", "mug"))
 

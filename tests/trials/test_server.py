@@ -167,12 +167,14 @@ def test_beyond_this_machine_nobody_is_let_in_without_the_token(guarded):
     def enter(token: Any) -> tuple[int, dict[str, str], Any]:
         return guarded.ask("POST", "/api/enter", json.dumps({"token": token}).encode(), content_type=JSON)
 
-    for wrong in ("", "a-token-for-test", TOKEN + "x", None, 5, "ä"):
+    for wrong in ("", "a-token-for-test", TOKEN + "x", None, 5, "ä", "\ud800"):
         assert enter(wrong)[0] == 401
     status, headers, _ = enter(TOKEN)
     cookie = headers["set-cookie"]
     assert status == 200 and "HttpOnly" in cookie and "SameSite=Strict" in cookie and TOKEN not in cookie
-    assert guarded.ask("GET", "/api/state", cookie=cookie.split(";")[0])[0] == 200
+    beside = 'json={"a": [1, 2]}; odd name=\xe9; '  # what other programs at this address left
+    for others in ("", beside):
+        assert guarded.ask("GET", "/api/state", cookie=others + cookie.split(";")[0])[0] == 200
     assert guarded.ask("GET", "/api/state", cookie=cookie.split(";")[0][:-1] + "~")[0] == 401
 
 
@@ -222,6 +224,21 @@ def test_it_ends_politely_and_keeps_everything(tmp_path, number):
         assert "Traceback" not in server.log.read_text()
     with open_store(tmp_path / "trials.db") as store:
         assert [row.id for row in store.rows("kitchen")] == [f"trial-{n}" for n in range(1, 8)]
+
+
+def test_a_store_that_is_taken_away_is_told_at_the_terminal_and_acknowledges_nothing(tmp_path):
+    with serving(tmp_path, plan()[0]) as server:
+        post(server, entry(1))
+        away = {path: path.with_name(f"away-{path.name}") for path in tmp_path.glob("trials.db*")}
+        for path, elsewhere in away.items():
+            path.rename(elsewhere)
+        assert [post(server, entry(n))[0] for n in (2, 2, 3)] == [503] * 3, "the tablet sends them again"
+        assert server.log.read_text().count("was moved, replaced or deleted") == 1
+        for path, elsewhere in away.items():
+            elsewhere.rename(path)
+        assert post(server, entry(2))[0] == 200
+    with open_store(tmp_path / "trials.db") as store:
+        assert [row.id for row in store.rows("kitchen")] == ["trial-1", "trial-2"]
 
 
 def test_a_store_is_served_by_its_study(tmp_path):

@@ -14,17 +14,11 @@ from surehand.formats.schedules import Schedule
 from surehand.formats.trial_rows import check
 from surehand.trials.checks import check_against, check_entry
 from surehand.trials.entries import Entry, Row
+from surehand.trials.outcome import outcomes_by_arm, to_trials
+from surehand.trials.places import Attempt, Place, Standing
 from surehand.trials.plan import Conditions, make_plan
-from surehand.trials.standing import (
-    Attempt,
-    Place,
-    Standing,
-    next_position,
-    outcomes_by_arm,
-    second_scores,
-    standing,
-    to_trials,
-)
+from surehand.trials.standing import standing
+from surehand.trials.views import state
 
 SCHEDULE, KEY = make_plan(
     "mugs",
@@ -219,7 +213,7 @@ def test_the_export_counts_exactly_what_counts(rows: list[Row], opened: bool) ->
         item = SCHEDULE.item(row.position or 0)
         assert row.policy == (KEY.policy(item.code) if opened else item.code)
     seconds = {row.second_score for row in trials if row.second_score is not None}
-    assert seconds == {second for _, second in second_scores(at)}
+    assert seconds == {p.second.score for p in at.places if p.counting and p.second}
 
 
 def history(*steps: dict[str, Any]) -> list[Row]:
@@ -311,8 +305,8 @@ def test_second_scores_are_of_others_and_one_each() -> None:
     assert own.second is None and len(own.seconds_refused) == 1, "ann gave both"
     third = at_one(TRIAL, early, {**early, "device": "tab3"})
     assert third.second and third.second.root.operator == "bo" and len(third.seconds_refused) == 1
-    at = standing(SCHEDULE, history(TRIAL, early))
-    assert second_scores(at) == [(3, 2)]
+    (row,) = to_trials(SCHEDULE, history(TRIAL, early)).rows
+    assert (row.score, row.second_score, row.second_scorer) == (3, 2, "bo")
     planned = sum(item.second for item in SCHEDULE.items)
     everything = standing(SCHEDULE, history(*({**TRIAL, "position": item.position} for item in SCHEDULE.items)))
     assert everything.progress.seconds_missing == planned > 0
@@ -327,33 +321,17 @@ def test_progress_by_lane_sums_to_the_whole() -> None:
         assert sum(part.planned for part in parts) == 4 and sum(part.done for part in parts) == 1
 
 
-def lane(name: str) -> list[int]:
-    return [item.position for item in SCHEDULE.items if item.operator == name]
-
-
-def test_the_next_position_is_ones_own_then_those_of_others() -> None:
-    empty = standing(SCHEDULE, [])
-    lanes = {item.operator for item in SCHEDULE.items}
-    for name in lanes:
-        assert next_position(empty, name.upper(), "tab1", NOON) == lane(name)[0]
-    assert next_position(empty, "stranger", "tab9", NOON) == 1
-    name = min(lanes)
-    done = standing(SCHEDULE, history(*({**TRIAL, "position": position} for position in lane(name))))
-    others = [item.position for item in SCHEDULE.items if item.operator != name]
-    assert next_position(done, name, "tab1", NOON) == (others[0] if others else None)
-    everything = standing(SCHEDULE, history(*({**TRIAL, "position": item.position} for item in SCHEDULE.items)))
-    assert next_position(everything, name, "tab1", NOON) is None
-
-
 def test_a_position_that_another_tablet_started_is_left_to_it_for_half_an_hour() -> None:
-    name = SCHEDULE.items[0].operator
     at = standing(SCHEDULE, history({"kind": "start", "device": "tab2"}))
-    assert next_position(at, name, "tab2", NOON) == 1, "its own, after the page was loaded again"
-    assert next_position(at, name, "tab1", NOON) != 1
-    assert next_position(at, name, "tab1", NOON + timedelta(minutes=29)) != 1
-    assert next_position(at, name, "tab1", NOON + timedelta(minutes=30)) == 1
+
+    def left_alone(device: str, minutes: int) -> bool:
+        seen = state(SCHEDULE, at, "ann", device, NOON + timedelta(minutes=minutes))
+        return bool(seen["positions"][0]["fresh"])
+
+    assert not left_alone("tab2", 0), "its own, after the page was loaded again"
+    assert left_alone("tab1", 0) and left_alone("tab1", 29) and not left_alone("tab1", 30)
     at = standing(SCHEDULE, history({"kind": "start", "device": "tab2"}, {**VOID, "device": "tab2"}))
-    assert next_position(at, name, "tab1", NOON) == 1, "void: it comes again, for whoever is free"
+    assert not left_alone("tab1", 0), "void: it comes again, for whoever is free"
 
 
 def test_outcomes_stand_in_the_order_of_blocks() -> None:

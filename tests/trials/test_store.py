@@ -186,6 +186,7 @@ BAD = [
     ({"kind": "note", "score": None, "notes": " "}, "the note is empty"),
     ({"kind": "photo", "score": None, "photo": "abc"}, "expected its SHA-256"),
     ({"started": datetime(2026, 5, 1)}, "started without its offset"),
+    ({"ended": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))}, "ended before the year 1 in UTC"),
     ({"seconds": -1.0}, "seconds -1.0"),
     ({"seconds": float("inf")}, "seconds inf"),
 ]

@@ -234,6 +234,29 @@ def test_many_make_the_same_store_at_once(target: str, plan: Plan) -> None:
         assert [row.number for row in store.rows("mugs")] == list(range(1, 9))
 
 
+@pytest.mark.parametrize("gone", ["study.db", "study.db-wal", "both", "replaced"])
+def test_a_file_that_is_taken_away_while_in_use_acknowledges_nothing(file: Path, gone: str) -> None:
+    with open_store(file) as store:
+        store.add("mugs", note())
+        if gone == "replaced":
+            copy = shutil.copy(file, file.with_suffix(".copy"))
+            os.replace(copy, file)
+        else:
+            for path in file.parent.glob("study.db*" if gone == "both" else gone):
+                path.rename(path.with_name(f"away-{path.name}"))
+        with line(StoreError, "moved, replaced or deleted.*nothing was acknowledged"):
+            store.add("mugs", note("into nowhere"))
+
+
+def test_a_link_to_a_store_is_as_good_as_the_store(file: Path) -> None:
+    link = file.with_name("link.db")
+    link.symlink_to(file)
+    with open_store(link) as store:
+        store.add("mugs", note())
+    with open_store(file) as store:
+        assert len(store.rows("mugs")) == 6
+
+
 def test_a_row_changed_behind_our_back_is_still_refused_by_the_database(file: Path) -> None:
     raw = sqlite3.connect(file)
     with pytest.raises(sqlite3.IntegrityError, match="only ever added: UPDATE refused"):

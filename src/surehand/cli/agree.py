@@ -1,7 +1,7 @@
 """`surehand agree`: which offline number orders the policies as the robot did, and what so few policies can show."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -63,12 +63,12 @@ def agree(
     from surehand.formats.rubrics import read_rubric
 
     inputs.check_writable(out)
-    robot, levels = _robot(trials, study)
+    robot, levels, warnings = _robot(trials, study)
     record = judge(
         _offline(errors, tuple(metric), tuple(higher)),
         robot,
         rng=np.random.default_rng(seed),
-        outcome=_outcome(outcome),
+        outcome=cast(Any, outcome),
         rubric=read_rubric(rubric) if rubric else levels,
         join=_joined(join),
         matched=matched,
@@ -76,13 +76,13 @@ def agree(
         draws=resamples,
         level=level,
     )
-    names = {
+    said = {
         "source": ", ".join(path.name for path in errors),
         "trials": ", ".join(Path(source).name for source in trials),
+        "seed": seed,
+        "warnings": [*warnings, *record.warnings],
     }
-    show(
-        record.model_copy(update={**names, "seed": seed}), out, as_json=as_json, as_csv=as_csv, as_markdown=as_markdown
-    )
+    show(record.model_copy(update=said), out, as_json=as_json, as_csv=as_csv, as_markdown=as_markdown)
 
 
 def _offline(paths: list[Path], metrics: tuple[str, ...], higher: tuple[str, ...]) -> Any:
@@ -102,30 +102,15 @@ def _offline(paths: list[Path], metrics: tuple[str, ...], higher: tuple[str, ...
     return offline_records([ErrorsRecord.load(path) for path in paths], metrics)
 
 
-def _robot(sources: list[str], study: str) -> tuple[Any, Any]:
-    """The robot's side, single trials from anywhere or one table of means, and the rubric a schedule fixed for it."""
-    from surehand.cli.trials.sources import read_source
+def _robot(sources: list[str], study: str) -> tuple[Any, Any, list[str]]:
+    """The robot's side, single trials from anywhere or one table of means; a schedule's rubric for it; warnings."""
+    from surehand.cli.trials.sources import read_all
     from surehand.decide.agree_tables import read_robot_means
-    from surehand.exceptions import SurehandError
-    from surehand.formats.trials import Trials
 
     if len(sources) == 1 and sources[0].endswith(".csv") and (means := read_robot_means(sources[0])) is not None:
-        return means, None
-    read = [read_source(source, study=study) for source in sources]
-    found = [one.trials for one in read]
-    levels = next((one.schedule.rubric for one in read if one.schedule), None)
-    names = [policy for trials in found for policy in trials.policies]
-    if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
-        raise SurehandError(f"policy {twice!r} has trials in two sources; name one of them otherwise, as NAME=SOURCE")
-    return Trials(tuple(row for trials in found for row in trials.rows), source=", ".join(sources)), levels
-
-
-def _outcome(name: str) -> Any:
-    from surehand.exceptions import SurehandError
-
-    if name not in ("", "score", "success"):
-        raise SurehandError(f"unknown outcome {name!r}; known: score, success")
-    return name or None
+        return means, None, []
+    trials, schedule, warnings = read_all(sources, study=study)
+    return trials, schedule and schedule.rubric, warnings
 
 
 def _joined(pairs: list[str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Which offline number orders the policies as the robot did, and whether so few policies can show it."""
 
 from collections.abc import Mapping
-from itertools import combinations
+from dataclasses import replace
+from math import comb
 
 import numpy as np
 
@@ -55,16 +56,17 @@ def judge_agreement(
         steps = [steps[i] for i in inside]
     sets = list(shared.values()) or [list(range(len(robot.policies)))]
     pairs = resolved_pairs(robot, sets, round(1 - level, 12), rng)
-    told = pairs_told(len(pairs), sum(len(list(combinations(at, 2))) for at in sets), bool(robot.scores))
+    told = pairs_told(len(pairs), sum(comb(len(at), 2) for at in sets), bool(robot.scores))
     results = dict(zip(robot.policies, robot.values.tolist(), strict=True))
-    how = {"rng": rng, "draws": draws, "orders": orders, "level": level}
     judgement = None
     if shared:
-        metrics, judgement = judge_runs(offline, robot, shared, steps, pairs, **how)  # type: ignore[arg-type]
+        metrics, judgement = judge_runs(
+            offline, robot, shared, steps, pairs, rng=rng, draws=draws, orders=orders, level=level
+        )
         clock, sentence = clock_of(judgement), sentence_of_runs(metrics, judgement, told)
         warnings += [FEW_RUN] if len(shared) == 1 else []
     else:
-        metrics = judge_orders(offline, robot, pairs, **how)  # type: ignore[arg-type]
+        metrics = judge_orders(offline, robot, pairs, rng=rng, draws=draws, orders=orders, level=level)
         clock, sentence = _clock(robot, steps, rng, orders), sentence_of_orders(metrics, results, told)
     top = most_alike(metrics)
     if any(metric.numerators is not None for metric in offline.metrics):
@@ -97,7 +99,7 @@ def _without_gaps(offline: Offline) -> tuple[Offline, list[str]]:
         lacking = next(p for p, v in zip(offline.policies, gone[0].values, strict=True) if not np.isfinite(v))
         raise SurehandError(f"{gone[0].title} has no number for {lacking}, and no other metric is complete")
     said = [f"left out, not every policy has it: {', '.join(m.title for m in gone)}"] if gone else []
-    return Offline(offline.policies, kept, offline.units, offline.unit, offline.source, offline.warnings), said
+    return replace(offline, metrics=kept), said
 
 
 def _clock(robot: Robot, steps: list[int | None], rng: np.random.Generator, orders: int) -> list[Coefficient]:

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from surehand.decide.agree_robot import Robot
-from surehand.measure.ordinal import permutation_test
+from surehand.measure.ordinal import Permutation, permutation_test
 from surehand.measure.ranking import holm
 
 
@@ -15,14 +15,16 @@ def resolved_pairs(
 ) -> list[tuple[int, int]]:
     """Pairs (better, worse) within each set of policies that the exact permutation test of their trials tells apart.
 
-    Two-sided, Holm over all pairs, within the schedule's blocks where every trial of both has one of theirs.
+    Better is whom the test speaks for. Two-sided, Holm over all pairs, within the schedule's blocks where every trial
+    of both has one of theirs.
     """
     pairs = [pair for members in sets for pair in combinations(members, 2)]
     if not robot.scores or not pairs:
         return []
-    p = np.array([_p(robot, a, b, rng) for a, b in pairs])
-    ordered = [(a, b) if robot.values[a] > robot.values[b] else (b, a) for a, b in pairs]
-    return [pair for pair, adjusted in zip(ordered, holm(p), strict=True) if adjusted < alpha]
+    found = [_test(robot, a, b, rng) for a, b in pairs]
+    adjusted = holm(np.array([test.two_sided for test in found]))
+    ordered = [(a, b) if test.greater < test.less else (b, a) for (a, b), test in zip(pairs, found, strict=True)]
+    return [pair for pair, p in zip(ordered, adjusted, strict=True) if p < alpha]
 
 
 def ordered_right(merit: np.ndarray, pairs: Sequence[tuple[int, int]]) -> int:
@@ -30,8 +32,8 @@ def ordered_right(merit: np.ndarray, pairs: Sequence[tuple[int, int]]) -> int:
     return sum(bool(merit[better] > merit[worse]) for better, worse in pairs)
 
 
-def _p(robot: Robot, a: int, b: int, rng: np.random.Generator) -> float:
+def _test(robot: Robot, a: int, b: int, rng: np.random.Generator) -> Permutation:
     blocks = None
     if robot.blocks and set(robot.blocks[a].tolist()) == set(robot.blocks[b].tolist()):
         blocks = (robot.blocks[a], robot.blocks[b])
-    return permutation_test(robot.scores[a], robot.scores[b], rng=rng, blocks=blocks).two_sided
+    return permutation_test(robot.scores[a], robot.scores[b], rng=rng, blocks=blocks)

@@ -9,14 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from surehand.decide.compare_data import MOST_LEVELS
+from surehand.decide.comparison import Outcome
 from surehand.exceptions import NotEnoughData, SurehandError
 from surehand.formats.rubrics import Rubric
 from surehand.formats.trial_rows import Trial
 from surehand.formats.trials import Trials
 from surehand.measure.superiority import PRIOR, draw_distributions
-
-Outcome = Literal["score", "success"]
-MOST_LEVELS = 20  # distinct scores up to which they are taken for the levels of a rubric
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +78,11 @@ def robot_means(means: Mapping[str, float], outcome: Outcome = "score", source: 
     if not np.isfinite(values).all():
         name = next(n for n, v in means.items() if not np.isfinite(v))
         raise SurehandError(f"{source or 'robot'}: no finite {outcome} for {name!r}")
+    if outcome == "success" and ((values < 0) | (values > 1)).any():
+        name = next(n for n, v in means.items() if not 0 <= v <= 1)
+        raise SurehandError(
+            f"{source or 'robot'}: success {means[name]:g} of {name!r} is no share of trials; give 0.85 for 85 %"
+        )
     seen = "no trials behind the robot's numbers, so nothing of them is resampled"
     levels = np.array([values.min(), values.max()]) if len(values) else np.zeros(2)
     if outcome == "success" or (len(values) and 0 <= values.min() and values.max() <= 1):
@@ -104,7 +108,7 @@ def robot_trials(trials: Trials, outcome: Outcome | Literal[""] = "", rubric: Ru
     graded = bool(np.isin(np.concatenate(scores), levels).all())
     has_blocks = all(row.block for row in rows)
     blocks = tuple(np.array([row.block for row in part.counted]) for part in parts) if has_blocks else ()
-    values = np.array([s.mean() for s in scores])
+    values = np.array([round(float(s.mean()), 12) for s in scores])  # equal means are equal, however they were added
     return Robot(names, values, chosen, levels, scores, blocks, graded, trials.source, warnings)
 
 

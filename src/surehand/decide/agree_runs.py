@@ -40,6 +40,7 @@ def judge_runs(
     counts = {len(at) for at in runs.values()}
     if 0 in counts or not runs:
         raise SurehandError("no training run with two checkpoints or more; --exchangeable compares across runs")
+    alpha = round(1 - level, 12)
     judged = [_run(name, at, offline, robot, steps) for name, at in runs.items()]
     rules = {rule_name(metric): metric for metric in offline.metrics}
     expected = [
@@ -52,7 +53,7 @@ def judge_runs(
         name="agreement",
         title="within training runs",
         level=level,
-        alpha=round(1 - level, 12),
+        alpha=alpha,
         margin=0.0,
         seed=int(rng.integers(2**31)),
     )
@@ -69,7 +70,7 @@ def judge_runs(
         [[[kendall(-of.values[rule], to.score) for to in judged] for of in judged] for rule in rules]
     )  # (M, R, R)
     test, method = exchange_tests(alike, rng=rng, draws=orders)
-    return [_tested(f, test, i, len(runs), method, round(1 - level, 12)) for i, f in enumerate(found)], judgement
+    return [_tested(f, test, i, len(runs), method, alpha) for i, f in enumerate(found)], judgement
 
 
 def clock_of(judgement: Judgement) -> list[Coefficient]:

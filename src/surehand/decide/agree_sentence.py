@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from surehand.decide.agreement import Coefficient, MetricAgreement
-from surehand.decide.selectors import LAST
+from surehand.decide.checks.words import plural
+from surehand.decide.selectors import LAST, OFFLINE
 from surehand.decide.within_run import Judgement
 from surehand.decide.within_run_judge import FEWEST, SUPPORTED
 
@@ -18,13 +19,13 @@ def sentence_of_orders(metrics: Sequence[MetricAgreement], robot: Mapping[str, f
     """The answer over exchangeable policies; below five no p-value, only what fits and that it proves nothing."""
     known = [m for m in metrics if np.isfinite(tau(m).value)]
     if not known:
-        return f"Neither side tells the {count(len(robot), 'policy')} apart, so nothing can agree."
+        return f"Neither side tells the {plural(len(robot), 'policy')} apart, so nothing can agree."
     if known[0].standing in ("consistent", "inconsistent"):
         return _few(metrics, robot, pairs)
     m, agreeing = len(metrics), [k for k in known if k.standing == "agrees"]
     against = [k for k in known if k.standing == "disagrees"]
     closest = most_alike(known)
-    whole = f"the robot's order of {count(len(robot), 'policy')}"
+    whole = f"the robot's order of {plural(len(robot), 'policy')}"
     if agreeing:
         first = max(agreeing, key=lambda k: tau(k).value)
         names = _names([first, *(k for k in agreeing if k is not first)], metrics)
@@ -49,7 +50,7 @@ def sentence_of_runs(metrics: Sequence[MetricAgreement], judgement: Judgement, p
         return "Neither side tells the checkpoints apart, so nothing can agree."
     tops = most_alike(known)
     best = tops[0]
-    rule = next(r for r in judgement.rules if _is(r.rule, best))
+    rule = next(r for r in judgement.rules if r.rule == f"{OFFLINE}{best.space}/{best.metric}")
     verb = "orders" if len(tops) == 1 else "order"
     lead = f"{_names(tops, metrics)} {verb} them {'most ' if len(metrics) > 1 else ''}like the robot"
     values = f"τ {_number(tau(best).value)}, {_number(rule.partial.value)} with the training step held fixed; the step "
@@ -81,7 +82,7 @@ def sentence_of_runs(metrics: Sequence[MetricAgreement], judgement: Judgement, p
         said += f"; {_names(against, metrics)} {'misleads' if len(against) == 1 else 'mislead'}"
     better = [k for k in judgement.comparisons if k.verdict == SUPPORTED]
     if better:
-        said += f"; picks of {len(better)} of {count(len(metrics), 'metric')} beat the last checkpoint"
+        said += f"; picks of {len(better)} of {plural(len(metrics), 'metric')} beat the last checkpoint"
     return f"{said}."
 
 
@@ -107,12 +108,6 @@ def title(metric: MetricAgreement, among: Sequence[MetricAgreement]) -> str:
     """The metric's name, with its space where several spaces were looked at."""
     several = len({m.space for m in among}) > 1
     return f"{metric.metric} ({metric.space or 'no space named'})" if several else metric.metric
-
-
-def count(n: int, noun: str) -> str:
-    """`3 policies`, `1 policy`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{n} {noun if n == 1 else plural}"
 
 
 def _few(metrics: Sequence[MetricAgreement], robot: Mapping[str, float], pairs: str) -> str:
@@ -159,10 +154,6 @@ def _names(chosen: Sequence[MetricAgreement], among: Sequence[MetricAgreement]) 
 
 def _any(metrics: Sequence[MetricAgreement]) -> str:
     return "any metric" if len(metrics) > 1 else metrics[0].metric
-
-
-def _is(rule: str, metric: MetricAgreement) -> bool:
-    return rule.endswith(f"/{metric.space}/{metric.metric}")
 
 
 def _number(value: float) -> str:

@@ -3,17 +3,19 @@
 import math
 import os
 import re
+from typing import get_args
 
 import numpy as np
 
 from surehand.decide.agree_offline import TOTAL, Offline, offline_columns
-from surehand.decide.agree_robot import Outcome, Robot, robot_means
+from surehand.decide.agree_robot import Robot, robot_means
+from surehand.decide.comparison import Outcome
 from surehand.exceptions import FormatError
 from surehand.formats.csv_lines import read_csv
 from surehand.formats.tables import LARGEST
 
 NAMES = ("checkpoint", "policy", "model")
-OUTCOMES: tuple[Outcome, ...] = ("score", "success")
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _DIMS = re.compile(r"(.+)\[([1-9]\d*)\]")
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from surehand.decide.comparison import Outcome
 from surehand.decide.within_run import Judgement
 from surehand.formats.records import Number, Part, Record
 
@@ -50,7 +51,7 @@ class AgreementRecord(Record):
     policies: list[str]  # best on the robot first
     robot: dict[str, Number]  # policy -> mean score or success rate
     robot_trials: dict[str, int]
-    outcome: Literal["score", "success"]
+    outcome: Outcome
     metrics: list[MetricAgreement]
     selected_from: int  # metrics looked at
     best: str = ""  # the metric that agrees most, "" where several do

@@ -7,21 +7,18 @@ from typing import Literal, get_args
 import numpy as np
 
 from surehand import __version__
-from surehand.decide.compare_data import Material, Outcome, gather
-from surehand.decide.compare_design import arrange
-from surehand.decide.compare_pairs import Made, directed
+from surehand.decide.compare_data import Material, gather
+from surehand.decide.compare_design import Asked, arrange
+from surehand.decide.compare_pairs import Made, Posteriors, directed
 from surehand.decide.compare_policies import omnibus, order, policy_scores, scorers
-from surehand.decide.compare_posterior import Posteriors
-from surehand.decide.compare_stopping import ended_early, paths_of, planned_rule, under_rule
+from surehand.decide.compare_stopping import ended_early, paths_of, planned_rubric, planned_rule, under_rule
 from surehand.decide.compare_tests import adjust
 from surehand.decide.compare_words import methods, summary, void_warning
-from surehand.decide.comparison import Comparison, Pair
+from surehand.decide.comparison import Comparison, Outcome, Pair
 from surehand.exceptions import SurehandError
 from surehand.formats.rubrics import Rubric
 from surehand.formats.schedules import Schedule, StopRule
 from surehand.formats.trials import Trials
-
-Asked = Literal["auto", "independent", "blocked", "paired"]
 
 
 def compare_trials(
@@ -51,8 +48,7 @@ def compare_trials(
         raise SurehandError(
             f"outcome {outcome!r} of design {design!r}; expected score or success, and {', '.join(get_args(Asked))}"
         )
-    if schedule is not None:
-        rubric = rubric or schedule.rubric
+    rubric = rubric or (schedule.rubric if schedule is not None else planned_rubric(trials))
     stop = planned_rule(trials, stop, schedule)
     scale = gather(trials, rubric, outcome)
     seed = int(rng.integers(2**62))
@@ -87,8 +83,8 @@ def compare_trials(
     return Comparison(
         surehand=__version__,
         source=", ".join(dict.fromkeys(t.source for t in trials if t.source)),
-        study=schedule.study if schedule else "",
-        schedule=schedule.identity if schedule else _identity(trials),
+        study=schedule.study if schedule else _common(trials, "study"),
+        schedule=schedule.identity if schedule else _common(trials, "data_identity"),
         rubric=[int(v) if float(v).is_integer() else float(v) for v in scale.levels] if scale.discrete else [],
         rubric_words=scale.words,
         outcome=scale.outcome,
@@ -106,9 +102,9 @@ def compare_trials(
     )
 
 
-def _identity(trials: Sequence[Trials]) -> str:
-    """The schedule's identity, where all trials carry one and the same."""
-    found = {str(t.metadata.get("data_identity") or "") for t in trials}
+def _common(trials: Sequence[Trials], key: str) -> str:
+    """What all trials say of their study, where they carry one and the same."""
+    found = {str(t.metadata.get(key) or "") for t in trials}
     return found.pop() if len(found) == 1 else ""
 
 

@@ -6,12 +6,12 @@ from typing import Literal
 
 import numpy as np
 
+from surehand.decide.comparison import Outcome
 from surehand.exceptions import FormatError, NotEnoughData, SurehandError
 from surehand.formats.rubrics import Rubric
 from surehand.formats.trial_rows import Trial
 from surehand.formats.trials import Trials
 
-Outcome = Literal["score", "success"]
 MOST_LEVELS = 12  # of a rubric; more different scores than this are a continuous scale
 
 

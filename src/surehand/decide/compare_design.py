@@ -11,10 +11,11 @@ from surehand.decide.compare_data import Arm
 from surehand.decide.comparison import Within
 from surehand.exceptions import SurehandError
 from surehand.formats.trial_rows import Trial
+from surehand.measure.superiority import DRAWS, PRIOR, draw_distributions
 
 Design = Literal["independent", "blocked", "paired"]
+Asked = Literal["auto", "independent", "blocked", "paired"]
 Blocks = tuple[np.ndarray, np.ndarray]
-DRAWS = 20_000  # of a posterior
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Arrangement:
         return all(a[block] * m == b[block] * n for block in {*a, *b})
 
 
-def arrange(a: Arm, b: Arm, asked: Literal["auto", "independent", "blocked", "paired"]) -> Arrangement:
+def arrange(a: Arm, b: Arm, asked: Asked) -> Arrangement:
     """The design that two policies' blocks show, or the one asked for; SurehandError where it cannot be."""
     if asked == "independent":
         return Arrangement("independent")
@@ -131,7 +132,7 @@ def within(first: Arm, second: Arm, arrangement: Arrangement, level: float, rng:
     wins, losses = float(won.mean()), float(lost.mean())
     low = high = float("nan")
     if arrangement.design == "paired":
-        drawn = rng.dirichlet(np.array(signs(first, second, arrangement)) + 0.5, DRAWS)
+        drawn = draw_distributions(np.array(signs(first, second, arrangement)), PRIOR, DRAWS, rng)
         low, high = np.quantile(drawn[:, 0] + drawn[:, 2] / 2, [(1 - level) / 2, (1 + level) / 2]).tolist()
     return Within(
         blocks=len(won),

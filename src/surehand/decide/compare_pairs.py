@@ -4,15 +4,21 @@ import numpy as np
 
 from surehand.decide.compare_data import Arm, Material
 from surehand.decide.compare_design import Arrangement, within, worst_case
-from surehand.decide.compare_posterior import Posteriors
 from surehand.decide.compare_tests import beside, deciding, differences, label_of
 from surehand.decide.compare_words import pair_sentence
 from surehand.decide.comparison import Limits, Pair, PriorRow, SuccessPrior, Test
 from surehand.measure.ordinal import matchups
-from surehand.measure.superiority import SWEEP, newcombe_win_rate, success_posterior
+from surehand.measure.superiority import (
+    DRAWS,
+    PRIOR,
+    SWEEP,
+    draw_distributions,
+    newcombe_win_rate,
+    success_posterior,
+    win_rate_posterior,
+)
 
 PRIORS = {"uniform": 1.0, "Jeffreys": 0.5}  # Beta, of a success rate
-HEADLINE = 0.5  # Dirichlet weight per level behind the first interval
 
 
 def directed(a: Arm, b: Arm) -> tuple[Arm, Arm]:
@@ -21,6 +27,28 @@ def directed(a: Arm, b: Arm) -> tuple[Arm, Arm]:
     if gap == 0:
         gap = round(float(a.values.mean() - b.values.mean()), 12)
     return (a, b) if gap > 0 or (gap == 0 and a.policy < b.policy) else (b, a)
+
+
+class Posteriors:
+    """Distributions over the levels (B, L) of every policy, under every prior that was asked for."""
+
+    def __init__(self, levels: np.ndarray, seed: int) -> None:
+        self.levels = levels
+        self._seed = seed
+        self._drawn: dict[tuple[str, float], np.ndarray] = {}
+
+    def draws(self, arm: Arm, prior: float) -> np.ndarray:
+        """The policy's (B, L); the same ones in every pair, and whichever other policies there are."""
+        key = (arm.policy, prior)
+        if key not in self._drawn:
+            rng = np.random.default_rng([self._seed, round(1e6 * prior), *arm.policy.encode()])
+            self._drawn[key] = draw_distributions(arm.counts(self.levels), prior, DRAWS, rng)
+        return self._drawn[key]
+
+    def compare(self, first: Arm, second: Arm, prior: float, level: float) -> PriorRow:
+        """How probable it is that the first is better, and limits of its win rate."""
+        found = win_rate_posterior(self.draws(first, prior), self.draws(second, prior), self.levels, level)
+        return PriorRow(prior=prior, **found._asdict())
 
 
 class Made:
@@ -57,6 +85,7 @@ class Made:
     def pair(self, tests: list[Test], worst: list[Test], alpha: float, family: int) -> Pair:
         """What the record says of the pair."""
         first, second, design = self.first, self.second, self.arrangement.design
+        part = f" in {len(self.arrangement.shared)} blocks" if self.arrangement.alone else ""
         seen = matchups(first.values, second.values)
         label, priors = label_of(tests, alpha), self._priors()
         return Pair(
@@ -81,7 +110,15 @@ class Made:
             void_worst_label=label_of(worst, alpha) if self.void else None,
             label=label,
             sentence=pair_sentence(
-                first, second, seen.win_rate, tests, label, design=design, alpha=alpha, family=family
+                first,
+                second,
+                seen.win_rate,
+                tests,
+                label,
+                design=f"{design}{part}",
+                alpha=alpha,
+                family=family,
+                wins=seen.wins,
             ),
         )
 
@@ -95,7 +132,7 @@ class Made:
         newcombe = Limits(method="Newcombe", value=value, low=low, high=high)
         if not priors:
             return [newcombe]
-        half = next(row for row in priors if row.prior == HEADLINE)
+        half = next(row for row in priors if row.prior == PRIOR)
         return [Limits(method="Dirichlet(½)", value=value, low=half.low, high=half.high), newcombe]
 
     def _priors(self) -> list[PriorRow]:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from surehand.decide.compare_data import Arm, Material, Outcome
-from surehand.decide.comparison import Agreement, Limits, Pair, PolicyScores, Test
+from surehand.decide.compare_data import Arm, Material
+from surehand.decide.comparison import Agreement, Limits, Outcome, Pair, PolicyScores, Test
 from surehand.exceptions import FormatError
 from surehand.formats.rubrics import Rubric
 from surehand.measure.kappa import weighted_kappa
-from surehand.measure.ordinal import kruskal_permutation, matchups
+from surehand.measure.kruskal import kruskal_permutation
+from surehand.measure.ordinal import matchups
 from surehand.measure.success import clopper_pearson, wilson
 
 MOST_DRAWS = 10_000  # of the test over all policies, which decides no pair

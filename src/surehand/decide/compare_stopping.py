@@ -1,22 +1,46 @@
 """A comparison under a rule for stopping: the rule's verdict where it was planned, its path where it is only shown."""
 
 from collections.abc import Sequence
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from surehand.decide.compare_data import Arm, Material
 from surehand.decide.compare_words import stopped_sentence
 from surehand.decide.comparison import Pair, SequentialPath
 from surehand.decide.stopping import judge_stop
-from surehand.exceptions import SurehandError
+from surehand.exceptions import FormatError, SurehandError
+from surehand.formats.rubrics import Rubric
 from surehand.formats.schedules import Schedule, StopRule
 from surehand.formats.trials import Trials
+
+_Part = TypeVar("_Part", Rubric, StopRule)
 
 
 def planned_rule(trials: Sequence[Trials], stop: StopRule | None, schedule: Schedule | None) -> StopRule | None:
     """The rule that was written down before the first trial: as given, in the schedule, or in what the store gave."""
     if stop is not None or schedule is not None:
         return stop or (schedule.stop if schedule else None)
-    told = next((t.metadata["stop"] for t in trials if t.metadata.get("stop")), None)
-    return None if told is None else StopRule.model_validate(told)
+    return next((_carried(t, "stop", StopRule) for t in trials if t.metadata.get("stop")), None)
+
+
+def planned_rubric(trials: Sequence[Trials]) -> Rubric | None:
+    """The rubric by which all of them were scored, where their file or store says so and it is one and the same."""
+    if not trials or not all(t.metadata.get("rubric") for t in trials):
+        return None
+    first, *others = [_carried(t, "rubric", Rubric) for t in trials]
+    return first if all(other == first for other in others) else None
+
+
+def _carried(trials: Trials, key: str, kind: type[_Part]) -> _Part:
+    """What the trials' own header says, as the plan had it."""
+    try:
+        return kind.model_validate(trials.metadata[key])
+    except ValidationError as error:
+        why = error.errors()[0]["msg"]
+        raise FormatError(
+            f"{trials.source}: its header has a {key} that cannot be read ({why}); export again"
+        ) from None
 
 
 def ended_early(scale: Material, trials: Sequence[Trials], schedule: Schedule | None) -> str:

@@ -6,11 +6,11 @@ import numpy as np
 
 from surehand.decide.compare_data import Arm, Material
 from surehand.decide.compare_design import Arrangement, signs
-from surehand.decide.comparison import Label, Limits, Test
-from surehand.measure.brunner_munzel import brunner_munzel
-from surehand.measure.ordinal import Permutation, approximation, permutation_test
+from surehand.decide.comparison import Label, Limits, Outcome, Test
+from surehand.measure.brunner_munzel import BrunnerMunzel, brunner_munzel
+from surehand.measure.ordinal import Approximation, Permutation, approximation, permutation_test
 from surehand.measure.ranking import holm
-from surehand.measure.sign import unconditional_sign_test
+from surehand.measure.sign import SignTest, unconditional_sign_test
 from surehand.measure.success import (
     TwoWay,
     barnard,
@@ -20,9 +20,10 @@ from surehand.measure.success import (
     miettinen_nurminen,
     newcombe_difference,
 )
-from surehand.measure.unconditional import unconditional_test
+from surehand.measure.unconditional import Unconditional, unconditional_test
 
 NOTHING = float("nan")
+Sided = Permutation | Approximation | BrunnerMunzel | SignTest | TwoWay | Unconditional
 
 
 def deciding(
@@ -31,14 +32,8 @@ def deciding(
     """The permutation test, and the second exact test that the design allows."""
     seen = permutation_test(first.values, second.values, rng=rng, blocks=arrangement.blocks, draws=draws)
     where = "" if arrangement.blocks is None else ", within blocks"
-    main = Test(
-        name="permutation",
-        p=seen.two_sided,
-        p_one=seen.greater,
-        p_one_mid=seen.mid_greater,
-        method=_how(seen) + where,
-        outcome=scale.outcome,
-    )
+    main = _of("permutation", seen, _how(seen) + where, scale.outcome)
+    main.p_one_mid = seen.mid_greater
     return [main, _second(first, second, arrangement, scale, rng)]
 
 
@@ -50,55 +45,40 @@ def _second(first: Arm, second: Arm, arrangement: Arrangement, scale: Material, 
     """What a robust label needs beside the permutation test."""
     if arrangement.design == "paired":
         sign = unconditional_sign_test(*signs(first, second, arrangement))
-        how = "exact, pairs won against pairs lost"
-        return Test(name="unconditional sign", p=sign.two_sided, p_one=sign.greater, method=how, outcome=scale.outcome)
+        return _of("unconditional sign", sign, "exact, pairs won against pairs lost", scale.outcome)
     if not arrangement.balanced:
         how = "none: the policies are not spread evenly over the blocks, which therefore cannot be ignored"
         return Test(name="unconditional", p=NOTHING, p_one=NOTHING, method=how, outcome=scale.outcome)
     ignored = "" if arrangement.blocks is None else "; blocks ignored"
     if not scale.discrete:
         found = brunner_munzel(first.values, second.values, rng=rng)
-        how = f"studentised, for a continuous scale{ignored}"
-        return Test(
-            name="brunner-munzel permutation",
-            p=found.perm_two_sided,
-            p_one=found.perm_greater,
-            method=how,
-            outcome=scale.outcome,
-        )
+        return _studentised(found, f", for a continuous scale{ignored}", scale.outcome)
     seen = unconditional_test(first.counts(scale.levels), second.counts(scale.levels), rng=rng)
-    return Test(
-        name="unconditional", p=seen.two_sided, p_one=seen.greater, method=seen.method + ignored, outcome=scale.outcome
-    )
+    return _of("unconditional", seen, seen.method + ignored, scale.outcome)
 
 
 def beside(
     first: Arm, second: Arm, arrangement: Arrangement, scale: Material, *, rng: np.random.Generator, draws: int
 ) -> list[Test]:
     """The tests that are shown and decide nothing."""
-    usual = approximation(first.values, second.values)
     ignored = "" if arrangement.blocks is None else "; blocks ignored"
-    tests = [
-        Test(
-            name="approximation",
-            p=usual.two_sided,
-            p_one=usual.greater,
-            method=f"Mann-Whitney, normal, tie and continuity corrected{ignored}",
-            outcome=scale.outcome,
-        )
-    ]
+    how = f"Mann-Whitney, normal, tie and continuity corrected{ignored}"
+    tests = [_of("approximation", approximation(first.values, second.values), how, scale.outcome)]
     if arrangement.blocks is None:
         found = brunner_munzel(first.values, second.values, rng=rng)
-        tests.append(_of("brunner-munzel", found.two_sided, found.greater, found.note, scale))
+        tests.append(_of("brunner-munzel", found, found.note, scale.outcome))
         if scale.discrete:
-            tests.append(
-                _of("brunner-munzel permutation", found.perm_two_sided, found.perm_greater, "studentised", scale)
-            )
+            tests.append(_studentised(found, "", scale.outcome))
     return tests + _on_success(first, second, arrangement, scale, rng, draws)
 
 
-def _of(name: str, p: float, p_one: float, method: str, scale: Material) -> Test:
-    return Test(name=name, p=p, p_one=p_one, method=method, outcome=scale.outcome)
+def _of(name: str, found: Sided, method: str, outcome: Outcome) -> Test:
+    return Test(name=name, p=found.two_sided, p_one=found.greater, method=method, outcome=outcome)
+
+
+def _studentised(found: BrunnerMunzel, where: str, outcome: Outcome) -> Test:
+    p, p_one = found.perm_two_sided, found.perm_greater
+    return Test(name="brunner-munzel permutation", p=p, p_one=p_one, method=f"studentised{where}", outcome=outcome)
 
 
 def _on_success(
@@ -110,21 +90,18 @@ def _on_success(
     if arrangement.blocks is None:
         table = int(a.sum()), len(a), int(b.sum()), len(b)
         found = {"fisher": fisher(*table), "barnard": barnard(*table), "boschloo": boschloo(*table)}
-        return [_success(name, test) for name, test in found.items()]
+        return [_of(name, test, test.method, "success") for name, test in found.items()]
     if arrangement.design == "paired":
         ours = dict(zip(arrangement.blocks[0].tolist(), a.tolist(), strict=True))
         theirs = dict(zip(arrangement.blocks[1].tolist(), b.tolist(), strict=True))
         gaps = [int(ours[block]) - int(theirs[block]) for block in arrangement.shared]
-        return [_success("mcnemar", mcnemar(gaps.count(1), gaps.count(-1)))]
+        test = mcnemar(gaps.count(1), gaps.count(-1))
+        return [_of("mcnemar", test, test.method, "success")]
     if scale.outcome == "success":  # the deciding permutation test is this very test
         return []
     seen = permutation_test(a.astype(float), b.astype(float), rng=rng, blocks=arrangement.blocks, draws=draws)
     how = f"{_how(seen)}, successes shuffled within blocks"
-    return [Test(name="stratified", p=seen.two_sided, p_one=seen.greater, method=how, outcome="success")]
-
-
-def _success(name: str, found: TwoWay) -> Test:
-    return Test(name=name, p=found.two_sided, p_one=found.greater, method=found.method, outcome="success")
+    return [_of("stratified", seen, how, "success")]
 
 
 def differences(first: Arm, second: Arm, level: float) -> list[Limits]:

@@ -19,15 +19,19 @@ def pair_sentence(
     design: str,
     alpha: float,
     family: int,
+    wins: float,
 ) -> str:
     """`baseline wins 62 % of match-ups with ours, ties counted half (exact p = …; 20 vs 20): fragile`, and why."""
     main = tests[0]
-    share = f"{100 * win_rate:.0f} % of match-ups with {second.policy}, ties counted half"
+    share = f"wins {100 * win_rate:.0f} % of match-ups with {second.policy}, ties counted half"
+    if win_rate == 0.5:  # nobody wins
+        share = f"wins as many match-ups with {second.policy} as it loses"
+        share = share if wins else f"ties all match-ups with {second.policy}"
     how = "exact p" if main.method.startswith("exact") else "p"
     numbers = f"{how} {_is(main.p_one)} one-sided, {_is(main.p).removeprefix('= ')} two-sided"
     numbers += f"; {len(first)} vs {len(second)}"
     numbers += f", {design}" if design != "independent" else ""
-    said = f"{first.policy} wins {share} ({numbers}): {label}"
+    said = f"{first.policy} {share} ({numbers}): {label}"
     if label == "not resolved":
         alone = main.p < alpha <= main.p_holm  # unresolved since several pairs were compared, which wants saying
         return said + (f" ({_why(tests, family)})" if alone else "") + f"; {POWER} says how many trials would do"

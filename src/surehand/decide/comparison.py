@@ -7,6 +7,7 @@ from pydantic import Field
 from surehand.formats.records import Number, Part, Record
 
 Label = Literal["robust", "fragile", "not resolved"]
+Outcome = Literal["score", "success"]
 
 
 class Limits(Part):
@@ -40,7 +41,7 @@ class Test(Part):
     p_holm: Number = float("nan")  # two-sided, adjusted over all pairs
     p_one_holm: Number = float("nan")
     method: str = ""  # exact by enumeration; Monte Carlo, 100 000 draws; why there is no value
-    outcome: Literal["score", "success"] = "score"
+    outcome: Outcome = "score"
     p_one_mid: Number = float("nan")  # mid-p in the direction seen; of the permutation test
 
 
@@ -119,7 +120,7 @@ class SequentialPath(Part):
 
     first: str
     second: str
-    outcome: Literal["score", "success"]
+    outcome: Outcome
     alpha: Number
     planned: bool  # written down before the first trial; otherwise an illustration, and no claim
     stopped: int | None  # pairs at the first crossing
@@ -146,7 +147,7 @@ class Comparison(Record):
     schedule: str = ""  # identity of the schedule the trials were run by
     rubric: list[int | float] = Field(default_factory=list)  # levels over which the unconditional test ranges
     rubric_words: list[str] = Field(default_factory=list)
-    outcome: Literal["score", "success"]
+    outcome: Outcome
     policies: list[PolicyScores]  # best first
     pairs: list[Pair]
     paths: list[SequentialPath] = Field(default_factory=list)

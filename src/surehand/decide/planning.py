@@ -87,7 +87,7 @@ def plan_trials(
     needs = {weight: need(weight) for weight in dict.fromkeys((*SWEEP, prior))}
     p_a, p_b = a / a.sum(), b / b.sum()
     plug_in = None
-    if (p_a != p_b).any():
+    if (win_rate := observed_win_rate(a, b)) > 0.5:
         plug_in = trials_needed(p_a, p_b, target=target, test=test, sides=sides, alpha=step, most=most)
     chosen = needs[prior]
     at = sorted({*CURVE, *filter(None, (n, plug_in, chosen.needed))})
@@ -111,7 +111,7 @@ def plan_trials(
             Pilot(policy=name, counts=[int(v) for v in c], mean=float(c @ scores / c.sum()))
             for name, c in zip(names, (a, b), strict=True)
         ],
-        win_rate=observed_win_rate(a, b),
+        win_rate=win_rate,
         test=test,
         sides=sides,
         alpha=alpha,

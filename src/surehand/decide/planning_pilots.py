@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from surehand.decide.compare_stopping import planned_rubric
 from surehand.exceptions import FormatError
 from surehand.formats.rubrics import Rubric
 from surehand.formats.trials import Trials
@@ -21,7 +22,8 @@ class Pilots(NamedTuple):
 
 
 def from_trials(trials: Trials, policies: Sequence[str], rubric: Rubric | None = None) -> Pilots:
-    """The counted trials of two policies; levels are the rubric's, else those seen in any policy's trials.
+    """The counted trials of two policies; levels are the rubric's, else those of the rubric that the
+    trials carry, else those seen in any policy's trials.
 
     FormatError where the two policies are not named, or a score is none of the rubric's levels.
     """
@@ -30,6 +32,7 @@ def from_trials(trials: Trials, policies: Sequence[str], rubric: Rubric | None =
         raise FormatError(
             f"expected two policies of {', '.join(trials.policies)}, got {len(asked)}; name them: --policy A --policy B"
         )
+    rubric = rubric or planned_rubric([trials])
     chosen = [trials[name] for name in asked]
     names = (chosen[0].policies[0], chosen[1].policies[0])
     if names[0] == names[1]:

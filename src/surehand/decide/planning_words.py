@@ -23,7 +23,7 @@ def sentence(plan: Planning, n: int | None = None) -> str:
     """The answer: trials to plan on, what the pilots alone would suggest, what n trials achieve."""
     first, second = (pilot.policy for pilot in plan.pilots)
     target = percent(plan.target)
-    how = f"{how_tested(plan.test, plan.sides, plan.alpha, plan.pairs)}"
+    how = how_tested(plan.test, plan.sides, plan.alpha, plan.pairs)
     naive = f"{plan.needed_plug_in}" if plan.needed_plug_in else f"more than {plan.most}"
     if plan.win_rate == 0.5:
         said = f"The pilots do not say which of {first} and {second} is better, nor then how many trials would"
@@ -47,7 +47,7 @@ def sentence(plan: Planning, n: int | None = None) -> str:
     if at and plan.win_rate != 0.5:
         said += f"; {n} per policy do so with {percent(at.assurance)}"
     if plan.detectable is not None:
-        said += f"; {n} find {_fall(plan.detectable, len(plan.levels))} with {target}"
+        said += f"; {n} find {_fall(plan, plan.detectable)} with {target}"
     return f"{said}."
 
 
@@ -79,14 +79,14 @@ def detectable(rubric_levels: int | Sequence[float], n: int, *, alpha: float = 0
     return f"{n} trials per policy find, 4 times in 5, {found} ({how})."
 
 
-def _fall(found: Detectable, levels: int) -> str:
+def _fall(plan: Planning, found: Detectable) -> str:
     """`a fall of 0.31 levels from baseline`; for successes, from which rate to which."""
     if not found.shares:
         return f"no fall from {found.reference}, however large,"
-    if levels == 2:
-        low = found.shares[1]
-        before = low / (1 - found.levels) if found.levels < 1 else 1.0
-        return f"success that falls from {found.reference}'s {percent(before)} to {percent(low)}"
+    if len(plan.levels) == 2:
+        failures, successes = plan.pilots[0].counts
+        before = percent(successes / (failures + successes))
+        return f"success that falls from {found.reference}'s {before} to {percent(found.shares[1])}"
     return f"a fall of {found.levels:.2g} levels from {found.reference}"
 
 
@@ -144,6 +144,6 @@ def how_tested(test: str, sides: int, alpha: float, pairs: int) -> str:
 def percent(share: float) -> str:
     """`80 %`; 100 % and 0 % only where it is exactly that."""
     rounded = round(100 * share)
-    if rounded == 100 and share < 1:
-        return f"{min(99.9, 100 * share):.1f} %"
+    if rounded in (0, 100) and 0 < share < 1:
+        return f"{min(max(0.1, 100 * share), 99.9):.1f} %"
     return f"{rounded} %"

@@ -24,11 +24,6 @@ class Stopping(NamedTuple):
     pairs: list[SequentialPath]  # one per pair of arms; for after the study is closed
     sentence: str
 
-    @property
-    def decided(self) -> int:
-        """Pairs of arms of which one is found better."""
-        return sum(pair.stopped is not None for pair in self.pairs)
-
 
 def judge_stop(rule: StopRule, outcomes: Outcomes, *, planned: bool = True) -> Stopping:
     """Whether `rule` allows to stop now, from each arm's outcomes in the block order of the schedule.

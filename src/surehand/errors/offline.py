@@ -1,13 +1,16 @@
 """Records of errors as offline metrics: the total, groups, phases, steps, the executed prefix, other spaces."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
 from surehand.decide.agree import judge_agreement
 from surehand.decide.agree_offline import TOTAL, Metric, Offline, offline_columns, offline_table
-from surehand.decide.agree_robot import Outcome, Robot, robot_means, robot_trials
+from surehand.decide.agree_robot import Robot, robot_means, robot_trials
 from surehand.decide.agreement import AgreementRecord
+from surehand.decide.compare_stopping import planned_rubric
+from surehand.decide.comparison import Outcome
 from surehand.errors.record import EpisodeErrors, ErrorsRecord, PolicyErrors
 from surehand.exceptions import FormatError, NotEnoughData, ShapeError, SpaceError, SurehandError
 from surehand.formats.contract import package_version
@@ -26,7 +29,7 @@ def agree(
     rng: np.random.Generator,
     metrics: Sequence[str] = (),
     higher: Sequence[str] = (),
-    outcome: Outcome | None = None,
+    outcome: Outcome | Literal[""] = "",
     rubric: Rubric | None = None,
     join: Mapping[str, str] | None = None,
     matched: bool = False,
@@ -39,12 +42,14 @@ def agree(
     `errors`: records of `measure_errors`, a table, or policy -> metric -> number. `robot`: trials, or policy -> mean.
     `metrics` are named as `arm`, `arm@near`, `arm@1`, `arm@executed`, `std/arm`; those in `higher` are better when
     higher. `join` maps offline names to the robot's; `matched` leaves out names without a partner; `exchangeable`
-    treats checkpoints of one training run as if they shared no clock.
+    treats checkpoints of one training run as if they shared no clock. `rubric`: else the one that the trials carry.
     """
+    if outcome not in ("", *get_args(Outcome)):
+        raise SurehandError(f"unknown outcome {outcome!r}; known: {', '.join(get_args(Outcome))}")
     if isinstance(robot, Robot):
         theirs = robot
     elif isinstance(robot, Trials):
-        theirs = robot_trials(robot, outcome or "", rubric)
+        theirs = robot_trials(robot, outcome, rubric or planned_rubric([robot]))
     else:
         theirs = robot_means(robot, outcome or "score")
     record = judge_agreement(

@@ -80,7 +80,7 @@ def replacing(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Path]:
     """
     target = Path(path)
     if target.exists() and not overwrite:
-        raise FormatError(f"{target} exists; choose another name or ask to overwrite it")
+        raise FormatError(f"{target} exists; choose another name, or move it away first")
     made = [folder for folder in target.parents if not folder.exists()]
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:

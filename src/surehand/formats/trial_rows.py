@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import get_args
 
 from surehand.exceptions import FormatError
@@ -36,6 +36,7 @@ class Trial:
 
 NAMES = tuple(f.name for f in fields(Trial))
 LATER = ("scorer", "second_score", "second_scorer", "recorded")  # columns that older files do not have
+LARGEST = 2**63 - 1  # what a column of Parquet holds
 TYPES: dict[str, type] = {f.name: (get_args(f.type) or (f.type,))[0] for f in fields(Trial)}  # without the None
 
 
@@ -46,8 +47,12 @@ def check(rows: list[tuple[str, Trial]]) -> None:
     seen: set[tuple[str, int]] = set()
     for place, row in rows:
         key = (row.policy, row.trial)
-        if not row.policy:
+        if not row.policy.strip():
             raise FormatError(f"{place}: no policy; every trial names the one it ran")
+        for name in ("trial", "position", "corrects"):
+            number = getattr(row, name)
+            if number is not None and not -LARGEST - 1 <= number <= LARGEST:
+                raise FormatError(f"{place}: {name} {number}; expected a whole number of at most {LARGEST}")
         if key in seen:
             raise FormatError(
                 f"{place}: trial {row.trial} of {row.policy!r} appears twice; correct by a new trial number"
@@ -64,6 +69,19 @@ def check(rows: list[tuple[str, Trial]]) -> None:
             raise FormatError(f"{place}: neither score nor success; fill one in, or mark the trial void")
         if row.void and not row.void_rule:
             raise FormatError(f"{place}: void without a void_rule; name the rule that was written beforehand")
-        if any(time is not None and time.tzinfo is None for time in (row.started, row.ended, row.recorded)):
-            raise FormatError(f"{place}: a time without its offset from UTC; write it as 2026-05-01T14:30:00+02:00")
+        for wrong in filter(None, map(fault_of, (row.started, row.ended, row.recorded))):
+            raise FormatError(f"{place}: a time {wrong}")
         seen.add(key)
+
+
+def fault_of(time: datetime | None) -> str:
+    """What keeps this from being a time that every format can hold, and what to do; nothing where it is one."""
+    if time is None:
+        return ""
+    if time.tzinfo is None:
+        return "without its offset from UTC; write it as 2026-05-01T14:30:00+02:00"
+    try:
+        time.astimezone(UTC)
+    except OverflowError:
+        return "before the year 1 in UTC, or after 9999; set the clock"
+    return ""

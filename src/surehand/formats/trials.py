@@ -17,7 +17,8 @@ from surehand.formats.trial_rows import LATER, NAMES, TYPES, Trial, check
 from surehand.formats.trial_sheet import read_sheet, write_sheet
 
 KIND, LATEST = "trials", 1
-HEADER = ("layout", "data_identity", "seeds", "study", "planned", "stop")  # what the file says beside its rows
+# What the file says beside its rows.
+HEADER = ("layout", "data_identity", "seeds", "study", "planned", "rubric", "stop")
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def _read_parquet(path: Path) -> Trials:
         contract.check_columns(path, file.schema_arrow, [schema().field(name) for name in names])
         try:
             columns = file.read(columns=names).to_pydict()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, OverflowError) as error:  # a time that no calendar has
             raise contract.damaged(path, error) from None
     texts = {name for name in NAMES if TYPES[name] is str}
     values: dict[str, Any] = {n: ["" if v is None else v for v in c] if n in texts else c for n, c in columns.items()}

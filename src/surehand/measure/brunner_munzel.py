@@ -69,8 +69,7 @@ def _permuted(
         tables = rng.multivariate_hypergeometric(pool, n, size=draws, method="marginals" if few else "count")
         chance, extra = np.full(draws, 1 / (draws + 1)), 1 / (draws + 1)
     statistic = _studentised(tables, pool - tables)[0]
-    with np.errstate(invalid="ignore"):
-        slack = SLACK * (1 + abs(seen)) if np.isfinite(seen) else 0.0
+    slack = SLACK * (1 + abs(seen)) if np.isfinite(seen) else 0.0
     greater, less = as_p(
         extra + float(chance[statistic >= seen - slack].sum()), extra + float(chance[statistic <= seen + slack].sum())
     )

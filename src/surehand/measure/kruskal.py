@@ -117,11 +117,8 @@ def _within_blocks(
     scores, block = np.concatenate(rows), np.unique(np.concatenate(labels), return_inverse=True)[1]
     group = np.repeat(np.arange(len(rows)), sizes)
     order = np.lexsort((group, block))
-    rank, block, group = (
-        ranks[np.unique(scores, return_inverse=True)[1]][order].astype(float),
-        block[order],
-        group[order],
-    )
+    rank = ranks[np.unique(scores, return_inverse=True)[1]][order].astype(float)
+    block, group = block[order], group[order]
     parts = []
     for start in range(0, draws, size := max(1, CHUNK // len(rank))):
         some = min(size, draws - start)

@@ -1,6 +1,6 @@
 """Which of two policies scored higher: the permutation law of Mann and Whitney's U with ties, and what papers report.
 
-N trials of one policy, M of the other, G policies; scores are ordinal, so only their order counts.
+N trials of one policy, M of the other; scores are ordinal, so only their order counts.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from surehand.exceptions import ShapeError
-from surehand.measure.kruskal import kruskal_permutation
 from surehand.measure.rank_sums import Block, drawn_tails, exact_tails
 from surehand.measure.tables import as_p, checked_scores, doubled_midranks, level_counts
 
@@ -17,7 +16,6 @@ __all__ = [
     "Matchups",
     "Permutation",
     "approximation",
-    "kruskal_permutation",
     "matchups",
     "permutation_test",
 ]

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from surehand.measure.tables import ragged
+from surehand.measure.tables import log_choose, ragged
 
 LEFT_OUT = 1e-9  # of a tail of any one level's count, at either end
 ALIKE = 1e-9  # relative: p-values nearer than this to α count as α
@@ -67,10 +67,8 @@ def _null_windows(n: int) -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(maxsize=4)
 def _null_weights(n: int) -> np.ndarray:
     """C(t, x)/2^t for every pooled count t and every count x ≤ n of the first policy (2n + 1, n + 1)."""
-    factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, 2 * n + 1)))])  # logarithms
     t, x = np.arange(2 * n + 1)[:, None], np.arange(n + 1)
-    rest = np.abs(t - x)
-    return np.where(x <= t, np.exp(factorial[t] - factorial[x] - factorial[rest] - t * np.log(2)), 0.0)
+    return np.asarray(np.exp(log_choose(t, x) - t * np.log(2)))
 
 
 def pooled_tables(windows: Windows) -> np.ndarray:

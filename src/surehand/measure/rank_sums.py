@@ -115,7 +115,7 @@ def _program(pool: np.ndarray, take: int, ranks: np.ndarray) -> tuple[np.ndarray
     """Values (S,) and probabilities (S,) of the rank sum by dynamic programming; None where it would take too long."""
     least, unit = int(ranks.min()), int(np.gcd.reduce(ranks - ranks.min())) or 1
     shifted = (ranks - least) // unit
-    longest = int(np.sort(np.repeat(shifted, pool))[-take:].sum()) if take else 0
+    longest = int(np.sort(np.repeat(shifted, pool))[-take:].sum())
     if (int(pool.sum()) + len(pool)) * (take + 1.0) * (longest + 1) > MOST_STEPS:
         return None
     state = np.zeros((take + 1, longest + 1))  # (trials taken, rank sum so far): ways

@@ -116,7 +116,6 @@ def design(
     *,
     looks: Sequence[int] | None = None,
     sides: Literal[1, 2] = 2,
-    spending: Literal["linear"] = "linear",
 ) -> Design:
     """The exact group-sequential design for at most n_max pairs; computed once per process for the same arguments.
 
@@ -130,8 +129,8 @@ def design(
         raise ShapeError(f"alpha lies between 0 and 1, got {alpha}; .05 is usual")
     if not chosen or not 1 <= chosen[0] <= chosen[-1] <= n_max:
         raise ShapeError(f"looks lie between 1 and n_max = {n_max}, got {list(chosen)}; leave them out to look always")
-    if sides not in (1, 2) or spending != "linear":
-        raise ShapeError(f"sides is 1 or 2 and spending 'linear', got {sides!r} and {spending!r}")
+    if sides not in (1, 2):
+        raise ShapeError(f"sides is 1 or 2, got {sides!r}")
     return _design(n_max, float(alpha), chosen, sides)
 
 

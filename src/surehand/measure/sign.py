@@ -3,14 +3,14 @@
 N pairs of trials under the same conditions, each won, lost or tied by the first policy.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from surehand.exceptions import NotEnoughData, ShapeError
+from surehand.measure.tables import as_p
+from surehand.measure.two_levels import worst_rate
 
-GRID = 1_001  # shares of untied pairs at which the supremum is looked for first
 TOLERANCE = 1e-9  # statistics nearer than this are equal
 
 
@@ -44,38 +44,12 @@ def unconditional_sign_test(wins: int, losses: int, ties: int = 0) -> SignTest:
 
 
 def _supremum(z: float, pairs: int) -> float:
-    """sup over ψ of P(Z ≥ z), where ψ is the share of untied pairs."""
-    from scipy.optimize import minimize_scalar
+    """sup over the share of untied pairs of P(Z ≥ z): given their number, wins are a fair coin's."""
     from scipy.special import bdtrc
 
-    untied = np.arange(pairs + 1)  # (N+1,)
+    untied = np.arange(pairs + 1)  # (N + 1,)
     fewest = np.ceil((untied + z * np.sqrt(untied)) / 2 - TOLERANCE)  # wins that reach z
     reached = bdtrc(np.clip(fewest - 1, 0, untied), untied, 0.5)  # 0 where not even all wins reach z
     reached[fewest <= 0] = 1.0
     reached[0] = float(z <= TOLERANCE)
-    shares, chances = _binomials(pairs)
-    p = chances @ reached  # (GRID,)
-    best = int(p.argmax())
-    fine = minimize_scalar(
-        lambda share: -float(_binomial(np.array([share]), pairs)[0] @ reached),
-        bounds=(shares[max(best - 1, 0)], shares[min(best + 1, GRID - 1)]),
-        method="bounded",
-        options={"xatol": 1e-10},
-    )
-    return float(min(1.0, max(float(p[best]), -float(fine.fun))))
-
-
-@lru_cache(maxsize=8)
-def _binomials(pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """The shares of the grid (GRID,), and the chance of every number of untied pairs at each (GRID, N+1)."""
-    shares = np.linspace(0, 1, GRID)
-    return shares, _binomial(shares, pairs)
-
-
-def _binomial(shares: np.ndarray, pairs: int) -> np.ndarray:
-    """P(D = d) (S, N+1) for shares (S,); the ends are exact."""
-    from scipy.special import gammaln, xlog1py, xlogy
-
-    d = np.arange(pairs + 1)
-    ways = gammaln(pairs + 1) - gammaln(d + 1) - gammaln(pairs - d + 1)
-    return np.asarray(np.exp(ways + xlogy(d, shares[:, None]) + xlog1py(pairs - d, -shares[:, None])))
+    return as_p(worst_rate(reached))[0]

@@ -9,7 +9,7 @@ import numpy as np
 
 from surehand.exceptions import ShapeError
 from surehand.measure.tables import as_p, log_choose
-from surehand.measure.two_levels import MOST_TRIALS, given_successes, pooled_z, worst_rate
+from surehand.measure.two_levels import MOST_TRIALS, SLACK, given_successes, pooled_z, worst_rate
 
 __all__ = [
     "TwoWay",
@@ -22,8 +22,6 @@ __all__ = [
     "newcombe_difference",
     "wilson",
 ]
-
-SLACK = 1e-9  # statistics nearer than this, relative, count as equal
 
 
 class TwoWay(NamedTuple):
@@ -55,16 +53,16 @@ def barnard(x: int, n: int, y: int, m: int) -> TwoWay:
 
     All (n + 1)(m + 1) tables are grouped by their successes, so that the chance of rejecting is a polynomial of degree
     n + m in the common rate; its supremum by grid and climb (`supremum.worst_case`). Equal z count as equal however
-    they round. Beyond 4000 trials the normal law of z, and `method` says so.
+    they round. Beyond 4000 trials the normal law of z, and `method` says so. 1 without trials of either.
     """
     from scipy.stats import norm
 
     _checked((x, n), (y, m))
+    if not n or not m:
+        return TwoWay(1.0, 1.0, 1.0, "nothing to compare: p is 1")
     if n + m > MOST_TRIALS:
         rate = (x + y) / (n + m)
-        score = (x / max(n, 1) - y / max(m, 1)) / max(
-            np.sqrt(rate * (1 - rate) * (1 / max(n, 1) + 1 / max(m, 1))), 1e-300
-        )
+        score = (x / n - y / m) / max(np.sqrt(rate * (1 - rate) * (1 / n + 1 / m)), 1e-300)
         greater, less, both = as_p(float(norm.sf(score)), float(norm.cdf(score)), 2 * float(norm.sf(abs(score))))
         return TwoWay(greater, less, both, f"normal approximation: more than {MOST_TRIALS} trials")
     z = pooled_z(n, m)  # [successes, of the first]

@@ -4,38 +4,27 @@ A rubric has L levels; a policy's trials are counts (L,), lowest level first; B 
 P(A > B) + P(A = B)/2, so that Cliff's delta is 2·rate − 1.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from surehand.exceptions import NotEnoughData, ShapeError
+from surehand.exceptions import NotEnoughData, ShapeError, SurehandError
 
 PRIOR = 0.5  # Dirichlet weight per level: Jeffreys
-SWEEP = (1.0, 0.5, 0.25)
+SWEEP = (1.0, 0.5, 0.25)  # weights beside it: at a ceiling the mean's posterior is largely the prior's
+DRAWS = 20_000
 TAIL = 1e-17  # of a Beta density, left out by the quadrature
 EDGE = 1e-9  # 0 and 1 solve a score equation there too; the other solution is the limit
 NODES = 2_000  # of the quadrature, evenly spaced in log-odds
 
 
 class Posterior(NamedTuple):
-    """A win rate seen, its credible limits, and how probable it is that the first policy is the better one."""
+    """Credible limits of a win rate, and how probable it is that the first policy is the better one."""
 
-    value: float  # as observed, without the prior
     low: float
     high: float
     better: float  # P(win rate > ½ | data)
     higher_mean: float  # P(mean score of the first > mean of the second | data)
-
-
-class PriorEffect(NamedTuple):
-    """What one prior weight makes of the same trials."""
-
-    prior: float
-    better: float
-    higher_mean: float
-    low: float  # of the win rate
-    high: float
 
 
 def check_counts(*counts: np.ndarray) -> list[np.ndarray]:
@@ -63,7 +52,7 @@ def win_rates(p_a: np.ndarray, p_b: np.ndarray) -> np.ndarray:
 def observed_win_rate(counts_a: np.ndarray, counts_b: np.ndarray) -> float:
     """The share of match-ups that A wins, ties half, from counts (L,)."""
     a, b = check_counts(counts_a, counts_b)
-    return float(win_rates(a / a.sum(), b / b.sum()))
+    return float(win_rates(a, b) / (a.sum() * b.sum()))  # halves add up exactly: equal counts give ½ and nothing else
 
 
 def draw_distributions(counts: np.ndarray, prior: float, draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -72,61 +61,24 @@ def draw_distributions(counts: np.ndarray, prior: float, draws: int, rng: np.ran
     if counts.ndim != 1 or not np.isfinite(counts).all() or (counts < 0).any():
         raise ShapeError(f"expected counts per level (L,), none negative, got {counts.tolist()}")
     if not prior > 0:
-        raise ValueError(f"a Dirichlet prior needs a weight above 0, got {prior}")
+        raise SurehandError(f"a Dirichlet prior needs a weight above 0, got {prior:g}; 0.5 is usual")
     return rng.dirichlet(counts + prior, draws)
 
 
-def dirichlet_win_rate(
-    counts_a: np.ndarray,
-    counts_b: np.ndarray,
-    *,
-    levels: Sequence[float] | np.ndarray | None = None,
-    prior: float = PRIOR,
-    level: float = 0.95,
-    rng: np.random.Generator,
-    draws: int = 20_000,
-) -> Posterior:
-    """The win rate's posterior from counts (L,), under `prior` trials per level of each policy beforehand.
+def win_rate_posterior(p_a: np.ndarray, p_b: np.ndarray, levels: np.ndarray, level: float = 0.95) -> Posterior:
+    """What draws p_a, p_b (B, L) of both policies' distributions say of the win rate and of the means.
 
-    `levels` (L,) are the scores behind the means, 0, 1, 2 ... where not given. Draws in which both are equal count
-    half. The credible limits cover near the ceiling, where the percentile bootstrap does not.
+    `levels` (L,) are the scores behind the means. Draws in which both are equal count half. The credible limits cover
+    near the ceiling, where the percentile bootstrap does not.
     """
-    a, b = check_counts(counts_a, counts_b)
-    scores = np.arange(len(a), dtype=float) if levels is None else np.asarray(levels, float)
-    if scores.shape != a.shape:
-        raise ShapeError(f"expected one score per level, got {scores.shape} scores for {len(a)} levels")
-    p_a, p_b = draw_distributions(a, prior, draws, rng), draw_distributions(b, prior, draws, rng)  # (B, L)
-    rate = win_rates(p_a, p_b)  # (B,)
-    low, high = np.quantile(rate, [(1 - level) / 2, (1 + level) / 2])
-    return Posterior(
-        float(win_rates(a / a.sum(), b / b.sum())),
-        float(low),
-        float(high),
-        _above(rate, 0.5),
-        _above((p_a - p_b) @ scores, 0.0),
-    )
+    rates = win_rates(p_a, p_b)  # (B,)
+    low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
+    return Posterior(float(low), float(high), _above(rates - 0.5), _above((p_a - p_b) @ levels))
 
 
-def _above(values: np.ndarray, bar: float) -> float:
-    return float((values > bar).mean() + (values == bar).mean() / 2)
-
-
-def prior_sweep(
-    counts_a: np.ndarray,
-    counts_b: np.ndarray,
-    levels: Sequence[float] | np.ndarray | None = None,
-    priors: Sequence[float] = SWEEP,
-    *,
-    level: float = 0.95,
-    rng: np.random.Generator,
-    draws: int = 20_000,
-) -> list[PriorEffect]:
-    """One row per prior weight: at a ceiling the mean's posterior is largely the prior's, and this shows it."""
-    rows = []
-    for prior in priors:
-        found = dirichlet_win_rate(counts_a, counts_b, levels=levels, prior=prior, level=level, rng=rng, draws=draws)
-        rows.append(PriorEffect(float(prior), found.better, found.higher_mean, found.low, found.high))
-    return rows
+def _above(values: np.ndarray) -> float:
+    """The share above 0, zeros half."""
+    return float((values > 0).mean() + (values == 0).mean() / 2)
 
 
 def newcombe_win_rate(counts_a: np.ndarray, counts_b: np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -139,7 +91,7 @@ def newcombe_win_rate(counts_a: np.ndarray, counts_b: np.ndarray, level: float =
     from scipy.stats import norm
 
     a, b = check_counts(counts_a, counts_b)
-    seen = float(win_rates(a / a.sum(), b / b.sum()))
+    seen = observed_win_rate(a, b)
     z, pairs, more = float(norm.ppf((1 + level) / 2)), float(a.sum() * b.sum()), float(a.sum() + b.sum()) / 2 - 1
 
     def gap(rate: float) -> float:
@@ -165,7 +117,7 @@ def success_posterior(x: int, n: int, y: int, m: int, prior: float = 1.0) -> flo
     if not (0 <= x <= n and 0 <= y <= m):
         raise ShapeError(f"expected successes within their trials, got {x} of {n} and {y} of {m}")
     if not prior > 0:
-        raise ValueError(f"a Beta prior needs a weight above 0, got {prior}")
+        raise SurehandError(f"a Beta prior needs a weight above 0, got {prior:g}; 1 or 0.5 is usual")
     a, b = x + prior, n - x + prior
     below, above = (max(float(betaincinv(*ends, TAIL)), 1e-300) for ends in ((a, b), (b, a)))
     odds = np.linspace(np.log(below) - np.log1p(-below), np.log1p(-above) - np.log(above), NODES)

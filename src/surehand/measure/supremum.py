@@ -12,7 +12,16 @@ from surehand.measure.tables import log_choose
 
 __all__ = ["worst_case"]
 
-GRID = {2: 801, 3: 101, 4: 31, 5: 15, 6: 9}  # points per stick; more levels get 7
+GRID = {
+    2: 801,
+    3: 101,
+    4: 31,
+    5: 15,
+    6: 9,
+    7: 7,
+    8: 5,
+    9: 5,
+}  # points per stick, odd, so that ½ is one; more levels get 3
 STARTS = 6  # best local maxima of the grid from which the climb begins
 CLIMBED = {1: 0.99, 2: 0.95}  # share of the highest below which a grid of so many axes is too fine to hide a top
 LEAST = 1e-13  # share below which a level is as good as empty
@@ -31,7 +40,7 @@ def worst_case(tables: np.ndarray, chance: np.ndarray) -> tuple[float, np.ndarra
     levels = tables.shape[1]
     if not len(tables) or levels < 2:
         return float(chance.max(initial=0.0)), np.full(levels, 1 / levels)
-    stick = _sticks(GRID.get(levels, 7))
+    stick = _sticks(GRID.get(levels, 3))
     surface = _on_grid(tables, chance, stick)
     starts = _peaks(surface)
     best, where = float(surface.max()), _shares(stick[np.array(np.unravel_index(surface.argmax(), surface.shape))])

@@ -19,24 +19,29 @@ NOTHING = 1e-30  # chances below this only slow the arithmetic down
 MOST_RATE = 14.0  # expected on them; more than RARE come in 5 of 100 000 experiments
 
 
-def large(first: np.ndarray, second: np.ndarray, z: float, draws: int, rng: np.random.Generator) -> float:
-    """One-sided p from counts (L,) each: the largest chance of z ≥ 0 or more over three kinds of distribution.
+def large(
+    first: np.ndarray, second: np.ndarray, z: float, draws: int, rng: np.random.Generator, *, least: float = 0.0
+) -> float:
+    """One-sided p from counts (L,) each: the largest chance of `z` ≥ 0 or more over four kinds of distribution.
 
     Two levels alone, exact, by grid and climb; three levels with two of them rare, exact on a grid of rates; and the
-    pooled scores, by `draws` random tables, which raise p to (b + 1)/(B + 1) where they leave no doubt. A supremum over
-    part of the simplex: where all of it could be listed (z from 1.3 to 3.3) it came out within 15 % of the whole with
-    60 trials of both policies, within 5 % with 100.
+    pooled scores, and evenly spread ones, by `draws` random tables each, which raise p to (b + 1)/(B + 1) where they
+    leave no doubt. `least` is a chance known to be reached elsewhere. A supremum over part of the simplex: where three
+    or four levels could be listed (z from 1.3 to 3.3) it came out within 15 % of the whole with 60 trials of both
+    policies, within 5 % with 100. More levels or fewer trials make it worse, down to half at 20: list faces there.
     """
     n, m, levels = int(first.sum()), int(second.sum()), len(first)
-    found = _on_two(n, m, z)
+    found = max(least, _on_two(n, m, z))
     if levels > 2:
         reached, chance, table, law = _two_rare(n, m)
         for statistic in reached:
             beyond = np.bincount(table, chance * (statistic >= z - SLACK), law.shape[1])
             found = max(found, float(np.einsum("gk,k->g", law, beyond).max()))  # BLAS threads cost more than this sum
     pooled = (first + second + 0.5) / (n + m + levels / 2)
-    a, b = rng.multinomial(n, pooled, draws), rng.multinomial(m, pooled, draws)
-    return min(1.0, _raised(found, int((_statistic(a, a + b) >= z - SLACK).sum()), draws))
+    for shares in (pooled, np.full(levels, 1 / levels)):  # the latter is the worst where levels are many, trials few
+        a, b = rng.multinomial(n, shares, draws), rng.multinomial(m, shares, draws)
+        found = _raised(found, int((_statistic(a, a + b) >= z - SLACK).sum()), draws)
+    return min(1.0, found)
 
 
 def _on_two(n: int, m: int, z: float) -> float:

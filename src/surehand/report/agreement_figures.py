@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from surehand.decide.agreement import AgreementRecord, MetricAgreement
-from surehand.report.agreement_tables import coefficient, labels, limits_of, ranked
+from surehand.report.agreement_tables import coefficient, labels, limits_of, ranked, units
 from surehand.report.drawing import INK, MUTED, PANEL, PICK, ROWS, SECOND, Figure, choose, data, make, panels
 from surehand.report.text import count, interval, number
 from surehand.report.within_run_figures import agreement_figure as within_run_figure
@@ -69,7 +69,7 @@ def tau_figure(record: AgreementRecord) -> Figure | None:
     caption = (
         "Kendall's τ_b between the metric's order of the policies and the robot's: 1 is the same order, 0 none, −1 the "
         f"reverse; {limits_of(record)}. Beside: the one-sided "
-        f"exact p, and the smallest p that {len(record.policies)} policies can reach."
+        f"exact p, and the smallest p that {units(record)} can reach."
     )
     drawn = alt.layer(*layers).properties(width=320, height=alt.Step(20))
     return make("tau", "How well each metric orders the policies", caption, drawn)

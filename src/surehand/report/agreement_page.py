@@ -3,8 +3,8 @@
 import math
 
 from surehand.decide.agreement import AgreementRecord
-from surehand.report.agreement_tables import labels
-from surehand.report.text import count, number, shorten
+from surehand.report.agreement_tables import labels, units
+from surehand.report.text import count, names_note, number, shorten
 
 # Sections in reading order: key, title, what stands in it.
 PLAN = (
@@ -29,12 +29,11 @@ def lead(record: AgreementRecord) -> str:
 
 def methods(record: AgreementRecord) -> dict[str, str]:
     """The methods block: what the record says, its sources, which label stands for which name."""
-    names = "; ".join(f"{short} is {name}" for name, short in labels(record).items() if short != name)
     rest = {
         "Offline numbers": record.source,
         "Trials": record.trials,
         "Seed": "" if record.seed is None else str(record.seed),
-        "Names": names,
+        "Names": names_note(labels(record)),
     }
     return {**record.methods, **{k: v for k, v in rest.items() if v and k not in record.methods}}
 
@@ -44,12 +43,11 @@ def below(record: AgreementRecord) -> list[str]:
     trials = sum(record.robot_trials.values())
     what = "mean scores" if record.outcome == "score" else "success rates"
     best = f" {record.best} agrees most." if record.best else ""
-    lines = [f"{what.capitalize()} of {len(record.policies)} policies over {count(trials, 'robot trial')}.{best}"]
+    over = f"over {count(trials, 'robot trial')}" if trials else "as published, without their trials"
+    lines = [f"{what.capitalize()} of {len(record.policies)} policies {over}.{best}"]
     smallest = [c.p_smallest for m in record.metrics for c in m.coefficients if c.name == "tau_b"]
     least = min((p for p in smallest if math.isfinite(p)), default=math.nan)
     if math.isfinite(least):
         hopeless = ", so no order can be established" if least > SMALL else ""
-        lines.append(
-            f"The smallest one-sided p that {len(record.policies)} policies can reach is {number(least, 2)}{hopeless}."
-        )
+        lines.append(f"The smallest one-sided p that {units(record)} can reach is {number(least, 2)}{hopeless}.")
     return lines

@@ -5,7 +5,7 @@ import math
 from surehand.decide.agreement import AgreementRecord, Coefficient, MetricAgreement
 from surehand.errors.record import Value
 from surehand.report.tables import Row, Table
-from surehand.report.text import percent, short_names
+from surehand.report.text import count, percent, short_names
 from surehand.report.within_run_tables import rules_table
 
 SYMBOLS = {"tau_b": "τ_b", "spearman": "Spearman", "pearson": "Pearson", "mmrv": "MMRV"}
@@ -101,10 +101,22 @@ def limits_of(record: AgreementRecord) -> str:
 
 def _note(record: AgreementRecord) -> str:
     return (
-        f"{len(record.policies)} policies, {record.selected_from} metrics looked at. Best agreement first; τ_b with "
-        f"{limits_of(record)}; p one-sided, over all orders of the policies; smallest p: what a perfect order would "
-        "give; MMRV: 0 is best"
+        f"{len(record.policies)} policies, {count(record.selected_from, 'metric')} looked at. Best agreement first; "
+        f"τ_b with {limits_of(record)}; p one-sided, over all {_orders(record)} would give; MMRV: 0 is best"
     )
+
+
+def _orders(record: AgreementRecord) -> str:
+    if record.within_run is None:
+        return "orders of the policies; smallest p: what a perfect order"
+    return "exchanges of whole runs' metric curves; smallest p: what the best exchange"
+
+
+def units(record: AgreementRecord) -> str:
+    """`8 policies`, or `6 runs`: what is put in every order for p."""
+    if record.within_run is None:
+        return f"{len(record.policies)} policies"
+    return f"{len(record.within_run.runs)} runs"
 
 
 def _named(metric: MetricAgreement, record: AgreementRecord) -> str:

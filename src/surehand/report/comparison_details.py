@@ -6,6 +6,8 @@ from surehand.report.comparison_tables import labels, pairs_table, policies_tabl
 from surehand.report.tables import Row, Table
 from surehand.report.text import count, percent
 
+TESTS = ("first", "second", "test", "of", "p", "p (Holm)", "p, one-sided", "one-sided (Holm)", "mid-p", "method")
+
 
 def comparison_tables(record: Comparison) -> list[Table]:
     """Every table of the record that has rows; the pairs first, because they are what was asked."""
@@ -19,17 +21,15 @@ def comparison_tables(record: Comparison) -> list[Table]:
 def tests_table(record: Comparison) -> Table:
     """Every test of every pair, with what it did."""
     rows = tuple((pair.first, pair.second, *_test(t)) for pair in record.pairs for t in pair.tests)
-    columns = ("first", "second", "test", "of", "p", "p (Holm)", "p, one-sided", "one-sided (Holm)", "mid-p", "method")
     note = "p is two-sided; one-sided and mid-p in the direction that was seen; Holm over all pairs"
-    return Table("tests", "Every test", columns, rows, note=note, labels=4, short=labels(record)).without_empty()
+    return Table("tests", "Every test", TESTS, rows, note=note, labels=4, short=labels(record)).without_empty()
 
 
 def void_table(record: Comparison) -> Table:
     """The tests again, with every void trial counted against the first policy and for the second."""
     rows = tuple((pair.first, pair.second, *_test(t)) for pair in record.pairs for t in pair.void_worst)
-    columns = ("first", "second", "test", "of", "p", "p (Holm)", "p, one-sided", "one-sided (Holm)", "mid-p", "method")
     note = "The worst that void trials can hide: void is a failure of the first policy and a success of the second"
-    table = Table("void", "If void trials had counted", columns, rows, note=note, labels=4, short=labels(record))
+    table = Table("void", "If void trials had counted", TESTS, rows, note=note, labels=4, short=labels(record))
     return table.without_empty()
 
 

@@ -6,7 +6,7 @@ from surehand.decide.comparison import Comparison, Pair
 from surehand.report import comparison_tables as tables
 from surehand.report.comparison_tables import labels, over
 from surehand.report.tables import Table
-from surehand.report.text import count, number, shorten
+from surehand.report.text import count, names_note, number, shorten
 
 # Sections in reading order: key, title, what stands in it.
 PLAN = (
@@ -70,13 +70,12 @@ def matrix(record: Comparison) -> Table:
 def methods(record: Comparison) -> dict[str, str]:
     """The methods block: what the record says, the rubric, the seed, which label stands for which name."""
     said = "; ".join(f"{level}: {words}" for level, words in tables.words(record).items())
-    names = "; ".join(f"{short} is {name}" for name, short in labels(record).items() if short != name)
     rest = {
         "Data": record.source,
         "Schedule": record.schedule,
         "Rubric": said,
         "Seed": "" if record.seed is None else str(record.seed),
-        "Names": names,
+        "Names": names_note(labels(record)),
     }
     return {**record.methods, **{k: v for k, v in rest.items() if v and k not in record.methods}}
 

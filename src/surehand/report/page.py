@@ -17,7 +17,7 @@ from surehand.report.figures import figures
 from surehand.report.heading import heading, under, warnings_of
 from surehand.report.readers import READERS, Reader
 from surehand.report.tables import Table
-from surehand.report.text import clean, count
+from surehand.report.text import clean, count, names_note
 from surehand.report.within_run import below, folded, plan
 from surehand.report.within_run_figures import within_run_figures
 from surehand.report.within_run_tables import within_run_tables
@@ -202,17 +202,12 @@ def _methods(record: ErrorsRecord) -> dict[str, str]:
         "Phases": m.phases,
         "How the checkpoint was chosen": m.chosen,
         "Seed": str(m.seed),
-        "Names": _names(errors_tables.labels(record)),
+        "Names": names_note(errors_tables.labels(record)),
         "Layout": record.layout,
         "Why this layout": "; ".join(record.evidence),
         "Notes": "; ".join(note.removesuffix(".") for note in m.notes),
     }
     return {k: v for k, v in listed.items() if v}
-
-
-def _names(labels: Mapping[str, str]) -> str:
-    """Which name each shortened label stands for."""
-    return "; ".join(f"{short} is {name}" for name, short in labels.items() if short != name)
 
 
 def _choice_page(page: Page, choice: Choice, drawn: Sequence[Figure]) -> Page:
@@ -224,7 +219,7 @@ def _choice_page(page: Page, choice: Choice, drawn: Sequence[Figure]) -> Page:
         "Unit of resampling": f"the {choice.unit}" if choice.units else "none: errors without the episodes behind them",
         "How the checkpoint was chosen": basis,
         "Seed": "" if choice.seed is None else str(choice.seed),
-        "Names": _names(choice_tables.labels(choice)),
+        "Names": names_note(choice_tables.labels(choice)),
     }
     return replace(
         page,

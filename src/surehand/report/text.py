@@ -104,6 +104,15 @@ def short_names(names: Sequence[str], width: int = 22) -> dict[str, str]:
     return labels
 
 
+def names_note(labels: Mapping[str, str]) -> str:
+    """Which name each shortened label stands for.
+
+    >>> names_note({"runs/40/model": "40", "mlp": "mlp"})
+    '40 is runs/40/model'
+    """
+    return "; ".join(f"{short} is {name}" for name, short in labels.items() if short != name)
+
+
 def shorten(text: str, labels: Mapping[str, str]) -> str:
     """The text with every long name in it replaced by its label.
 

@@ -3,13 +3,14 @@
 import hashlib
 import hmac
 import ipaddress
-import json
 import secrets
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -27,14 +28,6 @@ HEADERS = {
     "cache-control": "no-store",
 }
 SHORTEST = 12  # characters of a token that somebody chose
-
-
-class Refused(Exception):
-    """A request that is not answered: HTTP status and one line."""
-
-    def __init__(self, status: int, line: str) -> None:
-        super().__init__(line)
-        self.status = status
 
 
 def loopback(host: str) -> bool:
@@ -61,7 +54,7 @@ class Pass:
 
     def opens(self, token: str) -> bool:
         """Whether this is the token, in constant time."""
-        return not self._token or hmac.compare_digest(token.encode(), self._token.encode())
+        return not self._token or hmac.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
 
     def cookie(self) -> str:
         """The header that keeps a tablet let in for 90 days."""
@@ -71,15 +64,15 @@ class Pass:
         """Whether this Cookie header holds the pass."""
         if not self._token:
             return True
-        try:
-            found = SimpleCookie(header).get(self.name)
-        except CookieError:
-            return False
-        return found is not None and hmac.compare_digest(found.value.encode(), self._cookie.encode())
+        # Read by hand: what other programs at this address call a cookie must not hide ours.
+        found = (part.strip().partition("=") for part in header.split(";"))
+        return any(
+            name == self.name and hmac.compare_digest(value.encode(), self._cookie.encode()) for name, _, value in found
+        )
 
 
 class Door:
-    """An ASGI application behind checks of Host, Origin and pass; whatever goes wrong is one line of JSON."""
+    """An ASGI application behind checks of Host, Origin and pass; its faults are told in one line, on the terminal."""
 
     def __init__(self, inner: Application, entry: Pass, names: set[str], say: Callable[[str], None]) -> None:
         self.inner, self.entry, self.say = inner, entry, say
@@ -89,12 +82,9 @@ class Door:
         """Answer one request."""
         if scope["type"] != "http":
             return await self.inner(scope, receive, send)
-        begun = False
 
         async def answer(message: Message) -> None:
-            nonlocal begun
             if message["type"] == "http.response.start":
-                begun = True
                 own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
                 message["headers"] = [*message.get("headers", []), *own]
             await send(message)
@@ -102,28 +92,28 @@ class Door:
         try:
             self._check(scope)
             await self.inner(scope, receive, answer)
-        except Refused as refusal:
-            await _error(answer, refusal.status, str(refusal))
-        except Exception as error:  # a fault of ours; the tablet keeps its entries and tries again
+        except HTTPException as refusal:
+            await told(refusal.status_code, refusal.detail)(scope, receive, answer)
+        except Exception as error:  # a fault of ours, answered already; the tablet keeps its entries and tries again
             self.say(
                 f"{scope['method']} {scope['path']} failed: {type(error).__name__}: {' '.join(str(error).split())}"
             )
-            if not begun:
-                await _error(answer, 500, "the server failed; its terminal says why, and the entry waits on the tablet")
 
     def _check(self, scope: Scope) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
         if not self._known(host):
-            raise Refused(421, f"no console under the name {host[:80]!r}; use the address that the server printed")
+            raise HTTPException(
+                421, f"no console under the name {host[:80]!r}; use the address that the server printed"
+            )
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            raise Refused(403, "a page of another site asked; open the console itself")
+            raise HTTPException(403, "a page of another site asked; open the console itself")
         origin = headers.get("origin")
         if origin is not None and origin.split("://")[-1].lower() != host.lower():
-            raise Refused(403, "a page of another site asked; open the console itself")
+            raise HTTPException(403, "a page of another site asked; open the console itself")
         private = scope["path"].startswith("/api/") and scope["path"] != "/api/enter"
         if private and not self.entry.carried(headers.get("cookie", "")):
-            raise Refused(401, "not let in; open the link that the server printed when it started")
+            raise HTTPException(401, "not let in; open the link that the server printed when it started")
 
     def _known(self, host: str) -> bool:
         """An address, or a name of this machine: a page that rebinds its own name to this machine has neither."""
@@ -135,11 +125,9 @@ class Door:
         return True
 
 
-async def _error(send: Send, status: int, line: str) -> None:
-    body = json.dumps({"error": line}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def told(status: int, line: str, **more: Any) -> JSONResponse:
+    """The answer to whatever is refused: one line of JSON."""
+    return JSONResponse({"error": " ".join(line.split()), **more}, status)
 
 
 def own_names(host: str) -> set[str]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from surehand.exceptions import FormatError
 from surehand.formats.schedules import Schedule
+from surehand.formats.trial_rows import fault_of
 from surehand.trials.entries import Entry, Row
 from surehand.trials.places import same_person
-from surehand.trials.replay import stand, withdrawn
+from surehand.trials.standing import stand, withdrawn
 
 LONGEST = {"notes": 4000, "void_rule": 200, "operator": 200, "device": 200}  # characters
 _NEEDS_POSITION = ("start", "trial", "void", "second", "photo")
@@ -129,8 +130,7 @@ def _check_result(what: str, entry: Entry, schedule: Schedule) -> None:
 
 def _check_times(what: str, entry: Entry) -> None:
     for name in ("started", "ended"):
-        time = getattr(entry, name)
-        if time is not None and time.tzinfo is None:
-            raise FormatError(f"{what}: {name} without its offset from UTC; write it as 2026-05-01T14:30:00+02:00")
+        if wrong := fault_of(getattr(entry, name)):
+            raise FormatError(f"{what}: {name} {wrong}")
     if entry.seconds is not None and not 0 <= entry.seconds < 1e9:
         raise FormatError(f"{what}: seconds {entry.seconds}; expected a duration of 0 or more")

@@ -9,7 +9,7 @@ from surehand.trials.checks import Refused
 from surehand.trials.entries import Row
 from surehand.trials.outcome import outcomes_by_arm
 from surehand.trials.places import Standing
-from surehand.trials.replay import standing
+from surehand.trials.standing import standing
 
 
 @dataclass(frozen=True)

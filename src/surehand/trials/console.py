@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from surehand.exceptions import StoreError, SurehandError
-from surehand.trials.access import Pass, Refused
-from surehand.trials.checks import Refused as Contradiction
+from surehand.exceptions import FormatError, StoreError, SurehandError
+from surehand.trials.access import Pass, told
+from surehand.trials.checks import Refused
 from surehand.trials.entries import Entry
 from surehand.trials.live import Live
 
@@ -37,8 +38,9 @@ def page() -> dict[str, tuple[bytes, str]]:
 class Console:
     """The endpoints; the store is asked in threads, so that no tablet waits for another one's disk."""
 
-    def __init__(self, live: Live, entry: Pass) -> None:
+    def __init__(self, live: Live, entry: Pass, say: Callable[[str], None]) -> None:
         self.live, self.entry = live, entry
+        self._say, self._said = say, ""
 
     async def page(self, request: Request) -> Response:
         """The page or one of its files; nothing in them is of this study."""
@@ -57,7 +59,7 @@ class Console:
         given = await _json(request)
         token = given.get("token") if isinstance(given, dict) else None
         if not isinstance(token, str) or not self.entry.opens(token):
-            raise Refused(401, "this is not the token; open the link that the server printed when it started")
+            raise HTTPException(401, "this is not the token; open the link that the server printed when it started")
         return JSONResponse({"status": "ok"}, headers={"set-cookie": self.entry.cookie()})
 
     async def state(self, request: Request) -> Response:
@@ -70,24 +72,32 @@ class Console:
         given = await _json(request)
         many = given if isinstance(given, list) else [given]
         if not 1 <= len(many) <= MOST_AT_ONCE:
-            raise Refused(422, f"expected 1 to {MOST_AT_ONCE} entries, got {len(many)}")
+            raise HTTPException(422, f"expected 1 to {MOST_AT_ONCE} entries, got {len(many)}")
         receipts: list[dict[str, Any]] = []
         for one in many:
             try:
                 receipts.append(await run_in_threadpool(self.live.add, _entry(one)))
-            except (SurehandError, Refused) as error:
-                told = {"error": line(error), "id": one.get("id") if isinstance(one, dict) else None}
-                return JSONResponse(told | {"receipts": receipts}, status(error))
+            except SurehandError as error:
+                self._tell(error)
+                named = one.get("id") if isinstance(one, dict) else None
+                return told(status(error), str(error), id=named, receipts=receipts)
+        self._said = ""
         return JSONResponse({"receipts": receipts})
+
+    def _tell(self, error: SurehandError) -> None:
+        """Nothing; a store that takes nothing is told at the terminal too, once: tablets only say that they wait."""
+        if isinstance(error, StoreError) and self._said != str(error):
+            self._said = str(error)
+            self._say(self._said)
 
     async def put_photo(self, request: Request) -> Response:
         """That the picture is kept under its hash."""
         if _media_type(request) != "image/jpeg":
-            raise Refused(415, "expected Content-Type image/jpeg")
+            raise HTTPException(415, "expected Content-Type image/jpeg")
         data = await _body(request, MOST_PHOTO)
         sha = request.path_params["sha"]
         if not data.startswith(JPEG) or hashlib.sha256(data).hexdigest() != sha:
-            raise Refused(422, "this is no JPEG with the hash in the address")
+            raise HTTPException(422, "this is no JPEG with the hash in the address")
         await run_in_threadpool(self.live.store.add_photo, self.live.study, data, "image/jpeg")
         return JSONResponse({"sha": sha})
 
@@ -95,15 +105,14 @@ class Console:
         """A picture that a tablet sent."""
         found = await run_in_threadpool(self.live.store.photo, request.path_params["sha"])
         if found is None:
-            raise Refused(404, "no such picture")
-        return Response(found[0] if isinstance(found, tuple) else found, media_type="image/jpeg")
+            raise HTTPException(404, "no such picture")
+        content, kind = found
+        return Response(content, media_type=kind)
 
 
-def status(error: Exception) -> int:
+def status(error: SurehandError) -> int:
     """What a tablet makes of it: 503 is tried again, most of 4xx is set aside and told."""
-    if isinstance(error, Refused):
-        return error.status
-    return 503 if isinstance(error, StoreError) else 409 if isinstance(error, Contradiction) else 422
+    return 503 if isinstance(error, StoreError) else 409 if isinstance(error, Refused) else 422
 
 
 def _media_type(request: Request) -> str:
@@ -116,17 +125,17 @@ async def _body(request: Request, most: int) -> bytes:
     async for piece in request.stream():
         found += piece
         if len(found) > most:
-            raise Refused(413, f"too large; at most {most // 1024} KiB are taken")
+            raise HTTPException(413, f"too large; at most {most // 1024} KiB are taken")
     return bytes(found)
 
 
 async def _json(request: Request) -> Any:
     if _media_type(request) != "application/json":
-        raise Refused(415, "expected Content-Type application/json")
+        raise HTTPException(415, "expected Content-Type application/json")
     try:
         return json.loads(await _body(request, MOST_JSON))
     except (ValueError, RecursionError):
-        raise Refused(400, "the body is not JSON") from None
+        raise HTTPException(400, "the body is not JSON") from None
 
 
 def _entry(given: Any) -> Entry:
@@ -135,9 +144,4 @@ def _entry(given: Any) -> Entry:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "entry"
-        raise Refused(422, f"{where}: {first['msg']}") from None
-
-
-def line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return " ".join(str(error).split())
+        raise FormatError(f"{where}: {first['msg']}") from None

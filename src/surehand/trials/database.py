@@ -37,10 +37,12 @@ class Database:
                 raise StoreError(f"{self.name}: cannot be reached ({error.strerror}); check path and rights") from None
         self._wait = wait
         self._turn = threading.Lock()
+        self._file: tuple[int, int] | None = None  # which one it is, once it is a store
         self.engine = _engine(self.url, wait, self.name)
         try:
             with told(self.name):
                 _bring_up_to_date(self, create)
+                self._file = _file_at(self.name) if self.sqlite else None
         except BaseException:
             self.engine.dispose()
             raise
@@ -59,6 +61,19 @@ class Database:
             connection = connection.execution_options(surehand_writes=True)
             with connection.begin():
                 yield connection
+                if self._file is not None:
+                    self._check_there(connection)
+
+    def _check_there(self, connection: Connection) -> None:
+        """Nothing; StoreError where what is being written would be found by nobody who opens the file by its name."""
+        gone = _file_at(self.name) != self._file
+        if not gone and not os.path.exists(f"{os.path.realpath(self.name)}-wal"):
+            gone = connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        if gone:
+            raise StoreError(
+                f"{self.name}: the file (or its -wal) was moved, replaced or deleted while in use; nothing was "
+                "acknowledged, put it back or start again"
+            )
 
     def close(self) -> None:
         """Nothing; the connections are closed."""
@@ -82,9 +97,22 @@ def parse(target: str | os.PathLike[str]) -> URL:
     raise FormatError(f"a store is a SQLite file or postgresql://…, got {kind}://…; give a path such as study.db")
 
 
+def _file_at(name: str) -> tuple[int, int] | None:
+    """Which file has this name now."""
+    try:
+        found = os.stat(name)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _check_file(path: Path, create: bool) -> None:
     if path.is_dir():
-        raise FormatError(f"{path}: a folder; give the file of the store, such as {path / 'study.db'}")
+        raise FormatError(f"{path}: a folder; give the file of the store, such as {path / 'trials.db'}")
+    if path.suffix == ".json" and path.exists():
+        trials = path.with_name("trials.db")
+        todo = f"give {trials}" if trials.exists() else f"make one with `surehand trials serve {path}`"
+        raise FormatError(f"{path}: a JSON file, and trials are kept in a store; {todo}")
     if not path.exists():
         if not create:
             raise FormatError(f"{path}: no such store; give its file, or make one with `surehand trials serve`")

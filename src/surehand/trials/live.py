@@ -10,7 +10,7 @@ from surehand.trials import views
 from surehand.trials.closing import may_stop
 from surehand.trials.entries import Entry, Row
 from surehand.trials.places import Standing
-from surehand.trials.replay import stand, standing, withdrawn
+from surehand.trials.standing import stand, standing, withdrawn
 from surehand.trials.store import Store
 
 # Names no winner: whoever scores the trials that are still to come must not begin to expect one.

@@ -1,4 +1,4 @@
-"""What leaves a study: rows of the trials contract, outcomes for the stop rule, pairs of scores for agreement."""
+"""What leaves a study: rows of the trials contract, and outcomes for the stop rule."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ from surehand.formats.trial_rows import Trial
 from surehand.formats.trials import Trials
 from surehand.trials.entries import Row
 from surehand.trials.places import Attempt, Place, Standing, same_person
-from surehand.trials.replay import standing
+from surehand.trials.standing import standing
 
 WITHDRAWN, CONFLICT = "withdrawn", "conflict"  # void rules of the export, for what no rule of the schedule names
 
@@ -30,9 +30,10 @@ def to_trials(schedule: Schedule, rows: Iterable[Row], key: Key | None = None) -
     header = {
         "layout": "",
         "data_identity": schedule.identity,
-        "seeds": [schedule.seed],
+        "seeds": [schedule.seed] if key else [],  # the order of the arms follows from it
         "study": schedule.study,
         "planned": max(planned.values(), default=0),
+        "rubric": schedule.rubric.model_dump(mode="json"),
         "stop": schedule.stop.model_dump(mode="json") if schedule.stop else None,
     }
     return Trials(tuple(found), header, f"study {schedule.study!r}")
@@ -99,9 +100,3 @@ def outcomes_by_arm(schedule: Schedule, at: Standing) -> Mapping[str, list[float
             value = float(schedule.rubric.succeeded(score)) if success else score
             found.setdefault((place.item.arm, place.item.block), value)
     return {arm: [found.get((arm, block)) for block in blocks] for arm in schedule.arms}
-
-
-def second_scores(at: Standing) -> list[tuple[float, float]]:
-    """(first, second) score of every position that has both."""
-    pairs = ((p.counting.score, p.second.score) for p in at.places if p.counting and p.second)
-    return [(first, second) for first, second in pairs if first is not None and second is not None]

@@ -15,6 +15,7 @@ from surehand.exceptions import SurehandError
 from surehand.formats.rubrics import Rubric
 from surehand.formats.schedules import Item, Key, Schedule, StopRule
 from surehand.measure.sequential import MOST_PAIRS
+from surehand.trials.places import same_person
 
 ALPHABET = "ACDEFHJKLMNPRTUVWXY34679"  # no letter that a glance takes for another one
 MOST = 20_000  # trials in one study
@@ -32,7 +33,8 @@ class Conditions:
 
     def __post_init__(self) -> None:
         for what, values in (("object", self.objects), ("pose", self.start_poses), ("operator", self.operators)):
-            if not values or len(set(values)) < len(values) or (len(values) > 1 and "" in values):
+            told_apart = set(map(same_person, values)) if what == "operator" else set(values)
+            if not values or len(told_apart) < len(values) or (len(values) > 1 and "" in told_apart):
                 raise SurehandError(f"expected different, named {what}s, got {list(values)}; give each once")
 
     @property
@@ -71,7 +73,7 @@ def make_plan(
     Raises SurehandError for fewer than two policies, texts that name one, and shares outside 0 to 1.
     """
     conditions = conditions or Conditions()
-    _check(study, policies, conditions, trials, second, alpha, [*void_rules, notes])
+    _check(study, policies, conditions, trials, second, alpha, [*void_rules, notes], rubric)
     if stop == "success" and trials > MOST_PAIRS:
         raise SurehandError(
             f"the exact design on success reaches {MOST_PAIRS} trials per policy, not {trials}; choose --stop score"
@@ -141,9 +143,13 @@ def _check(
     second: float,
     alpha: float,
     texts: Sequence[str],
+    rubric: Rubric,
 ) -> None:
     if len(policies) < 2 or len(set(policies)) < len(policies) or not all(name.strip() for name in policies):
         raise SurehandError(f"a comparison needs two or more different policies, got {list(policies)}; name each once")
+    for name in policies:
+        if len(name) > LONGEST or not name.isprintable():
+            raise SurehandError(f"policy {name[:40]!r} is not one line of at most {LONGEST} characters; shorten it")
     if not study.strip():
         raise SurehandError("a study needs a name; give --study")
     if trials < 1 or trials * len(policies) > MOST:
@@ -154,6 +160,7 @@ def _check(
     for text in shown:
         if len(text) > LONGEST or not text.isprintable():
             raise SurehandError(f"{text[:40]!r} is not one line of at most {LONGEST} characters; shorten it")
+    for text in [*shown, rubric.question, *(level.words for level in rubric.levels)]:
         named = next((name for name in policies if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.I)), None)
         if named is not None:
             raise SurehandError(f"{text!r} names the policy {named!r}, and operators would read it; use other words")

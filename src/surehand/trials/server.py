@@ -8,13 +8,13 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from surehand.exceptions import FormatError, SurehandError
 from surehand.trials import access
-from surehand.trials.access import Door, Pass, Refused
-from surehand.trials.console import Console, line, status
+from surehand.trials.access import Door, Pass, told
+from surehand.trials.console import Console, status
 from surehand.trials.live import Live
 from surehand.trials.store import Store
 
@@ -34,7 +34,7 @@ def app(
     """
     live = Live(store, study)
     entry = Pass(token, live.schedule.identity)
-    console = Console(live, entry)
+    console = Console(live, entry, say)
     routes = [
         Route("/", console.page),
         Route("/page/{name}", console.page),
@@ -45,12 +45,14 @@ def app(
         Route("/api/photos/{sha}", console.put_photo, methods=["PUT"]),
         Route("/api/photos/{sha}", console.photo),
     ]
-    handlers: dict[Any, Any] = {Refused: _told, SurehandError: _told, HTTPException: _http, ClientDisconnect: _gone}
+    handlers: dict[Any, Any] = {
+        SurehandError: _refused, HTTPException: _http, ClientDisconnect: _gone, Exception: _failed,
+    }  # fmt: skip
     return Door(Starlette(routes=routes, exception_handlers=handlers), entry, access.own_names(host) | set(names), say)
 
 
-async def _told(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": line(error)}, status(error))
+async def _refused(request: Request, error: SurehandError) -> Response:
+    return told(status(error), str(error))
 
 
 async def _gone(request: Request, error: ClientDisconnect) -> Response:
@@ -58,9 +60,15 @@ async def _gone(request: Request, error: ClientDisconnect) -> Response:
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
-    lines = {404: "nothing is here; the console is at /", 405: f"{request.method} is not answered here"}
-    told = {"error": lines.get(error.status_code, str(error.detail))}
-    return JSONResponse(told, error.status_code, headers=error.headers)
+    lines = {
+        "Not Found": "nothing is here; the console is at /",
+        "Method Not Allowed": f"{request.method} is not answered here",
+    }
+    return told(error.status_code, lines.get(error.detail, error.detail))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return told(500, "the server failed; its terminal says why, and the entry waits on the tablet")
 
 
 def listening(host: str, port: int) -> socket.socket:

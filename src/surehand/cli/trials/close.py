@@ -21,6 +21,8 @@ def close(
 
     Only once every position has a result or the stop rule is met, unless --unfinished. Afterwards only notes are kept.
     """
+    import shlex
+
     from surehand.formats.schedules import Key
     from surehand.trials.store import open_store
 
@@ -30,4 +32,5 @@ def close(
     print(f"{name} is closed: {closing.why}")
     if closing.seconds_missing:
         print(f"second scores missing: {closing.seconds_missing}")
-    print(f"next: surehand trials compare {target if '://' not in target else 'STORE'} --study {name!r}")
+    store_named = shlex.quote(target) if "://" not in target else "STORE"
+    print(f"next: surehand trials compare {store_named} --study {shlex.quote(name)}")

@@ -41,6 +41,9 @@ def export(
     write_trials(out, trials)
     named = "policies by code: the study is open" if hidden else f"{len(trials.policies)} policies"
     print(f"{out}: {len(trials)} rows, {len(trials.counted)} count, {named}")
+    if out.suffix == ".csv" and trials.metadata.get("rubric"):
+        print("a sheet holds rows alone, no rubric and no rule to stop:")
+        print("compare it with --schedule schedule.json, or export .parquet")
     if card is not None:
         _write_card(target, name, card, seed)
 

@@ -33,15 +33,19 @@ def plan(
 ) -> None:
     """Plan robot trials: blinded, randomised, blocked; fixed and hashed before the first one.
 
-    `schedule.json` is for everybody: it names no policy. `key.json` says which policy is behind which code: give it to
-    whoever starts the policies and keep it from those who run and score. Then: `surehand trials serve`.
+    `schedule.json` names no policy, though with --codes trial it says which codes belong together. `key.json` says
+    which policy is behind which code: give it to whoever starts the policies, and keep it from those who run and
+    score. Then: `surehand trials serve`.
     """
     import secrets
+
+    from rich.console import Console
 
     from surehand.decide.planning import detectable
     from surehand.exceptions import SurehandError
     from surehand.formats.rubrics import read_rubric
     from surehand.formats.schedules import save_key
+    from surehand.report.terminal import say
     from surehand.trials.plan import Conditions, make_plan
 
     for path in (out / "schedule.json", out / "key.json"):
@@ -53,7 +57,7 @@ def plan(
         Conditions(tuple(objects) or ("",), tuple(poses) or ("",), tuple(operators) or ("",), instruction),
         rubric=read_rubric(rubric),
         trials=trials,
-        seed=secrets.randbelow(2**32) if seed is None else seed,
+        seed=secrets.randbelow(2**53) if seed is None else seed,
         second=second,
         void_rules=void_rules,
         codes=codes,
@@ -67,5 +71,5 @@ def plan(
     print(f"{len(schedule.items)} trials: {len(policies)} policies × {trials}, in blocks of {len(policies)}")
     print(f"schedule  {written}  sha256 {schedule.identity}")
     print(f"key       {sealed}  for whoever starts the policies, not for those who score")
-    print(detectable(schedule.rubric.values, trials, alpha=alpha, pairs=pairs))
+    say(Console(highlight=False), detectable(schedule.rubric.values, trials, alpha=alpha, pairs=pairs))
     print(f"next: surehand trials serve {written}")

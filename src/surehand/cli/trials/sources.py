@@ -19,26 +19,23 @@ YES_IS = {"success": 1.0, "1%": 0.01}
 
 @dataclass(frozen=True)
 class Source:
-    """The trials a word stands for, the schedule they were run by, and the scores of trials scored twice."""
+    """The trials a word stands for, and the schedule they were run by."""
 
     trials: "Trials"
     schedule: "Schedule | None" = None
-    second: tuple[tuple[float, float], ...] = ()
 
 
-def read_source(source: str, *, policy: str = "", yes_is: float | None = None, study: str = "") -> Source:
+def read_source(source: str, *, yes_is: float | None = None, study: str = "") -> Source:
     """The trials in a CSV or Parquet sheet, openpi's DROID results, lerobot's eval_info.json (or its folder), a store.
 
-    `policy` names the policy of a source that holds one, as does `NAME=SOURCE`; `yes_is` says what a stored 0.01 of
+    `NAME=SOURCE` names the policy of a source that holds one; `yes_is` says what a stored 0.01 of
     DROID results means. FormatError where there is nothing to read; SurehandError for a study that is still open.
     """
     name, source = split_name(source)
-    name = policy or name
     found = _read(source, name, yes_is, study)
     if name and found.trials.policies != (name,):
         found = replace(found, trials=_renamed(source, found.trials, name))
-    twice = [(r.score, r.second_score) for r in found.trials.counted]
-    return replace(found, second=tuple((a, b) for a, b in twice if a is not None and b is not None))
+    return found
 
 
 def split_name(word: str) -> tuple[str, str]:
@@ -67,6 +64,8 @@ def _read(source: str, name: str, yes_is: float | None, study: str) -> Source:
             raise FormatError(f"{source}: a folder without {NAME}; give a file, or the folder lerobot-eval wrote")
         path = path / NAME
     if path.suffix == ".json":
+        if _is_schedule(path):
+            return _from_store(source, study)  # which says where its store is
         return Source(read_eval_info(path, policy=name))
     if path.suffix == ".csv" and is_droid([heading.strip() for heading in read_csv(path)[0][1]]):
         return Source(read_droid(path, policy=name, yes_is=yes_is))
@@ -75,6 +74,13 @@ def _read(source: str, name: str, yes_is: float | None, study: str) -> Source:
             f"{source}: expected trials as .csv or .parquet, {NAME} of lerobot-eval, a store (.db) or postgresql://"
         )
     return Source(read_trials(path))
+
+
+def _is_schedule(path: Path) -> bool:
+    from surehand.formats.records import read_json
+
+    found = read_json(path)
+    return isinstance(found, dict) and found.get("kind") == "schedule"
 
 
 def _from_store(target: str, study: str) -> Source:
@@ -106,6 +112,7 @@ def read_all(
 ) -> tuple["Trials", "Schedule | None", list[str]]:
     """All trials as one, the schedule where there is a single source, and warnings. Asks where a person is there to.
 
+    Of several sources' headers (rubric, rule to stop, ...) what all say alike is kept.
     SurehandError where two sources hold a policy of the same name.
     """
     if yes_is and yes_is not in YES_IS:
@@ -124,7 +131,9 @@ def read_all(
     from surehand.formats.trials import Trials
 
     rows = tuple(row for one in found for row in one.trials.rows)
-    return Trials(rows, source=", ".join(one.trials.source for one in found)), None, _shared_blocks(found)
+    first, *others = [one.trials.metadata for one in found]
+    alike = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    return Trials(rows, alike, ", ".join(one.trials.source for one in found)), None, _shared_blocks(found)
 
 
 def _shared_blocks(found: Sequence[Source]) -> list[str]:
@@ -136,7 +145,7 @@ def _shared_blocks(found: Sequence[Source]) -> list[str]:
         return []
     return [
         f"blocks of several files bear the same names ({len(shared)}, first: {min(shared)!r}) and are taken as the "
-        "same conditions; --design independent where they are not"
+        "same conditions; rename those that are not"
     ]
 
 

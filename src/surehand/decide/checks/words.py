@@ -34,10 +34,11 @@ def some(items: Sequence[object], limit: int = 5) -> str:
 def plural(count: int, noun: str) -> str:
     """The count with its noun.
 
-    >>> plural(1, "episode"), plural(2000, "frame")
-    ('1 episode', '2 000 frames')
+    >>> plural(1, "episode"), plural(2000, "frame"), plural(3, "policy")
+    ('1 episode', '2 000 frames', '3 policies')
     """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", " ")
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}".replace(",", " ")
 
 
 def worst(values: np.ndarray) -> int:

@@ -41,7 +41,8 @@ export function tabs(s, a, screen) {
   const names = { trials: "Trials", second: s.view?.second.length ? `Second (${s.view.second.length})` : "Second", mine: "My trials" };
   if (!s.study?.items.some(item => item.second)) delete names.second;
   nav.replaceChildren(...Object.entries(names).map(([name, label]) =>
-    button(name === s.tab ? "tab.chosen" : "tab", label, () => a.tab(name), { id: `tab-${name}` })));
+    button(name === s.tab ? "tab.chosen" : "tab", label, () => a.tab(name),
+      { id: `tab-${name}`, "aria-current": name === s.tab ? "page" : null })));
 }
 
 let timer = 0;
@@ -61,6 +62,12 @@ export function say(text, choices = [["OK", () => {}]]) {
   const bar = el("div.bar.message", { role: "alert" }, el("span", {}, text),
     choices.map(([label, action]) => button("undo", label, () => (bar.remove(), quiet(), action()))));
   place("bars").prepend(bar);
+}
+
+export function fault(text) {
+  if (place("fault")) return; // once, however often it happens
+  say(text);
+  place("bars").firstElementChild.id = "fault";
 }
 
 export const nameOf = entry =>

@@ -1,175 +1,17 @@
 // The console: one situation, drawn whole whenever it changes; every tap becomes a row in the outbox first.
+import { a } from "./actions.js";
 import * as bars from "./bars.js";
-import { begin, clockText, isoTime, newId, resume, secondsOf, stop, tick } from "./clock.js";
-import { el, quiet, words } from "./draw.js";
+import { clockText, secondsOf, tick } from "./clock.js";
+import { el, words } from "./draw.js";
 import * as keep from "./keep.js";
 import { overlay, unsent } from "./model.js";
-import { keepPhoto, sha256, shrink } from "./photo.js";
 import * as screens from "./screens.js";
 import * as send from "./send.js";
-import * as sheets from "./sheets.js";
+import { deliver, hooks, open, s } from "./situation.js";
 
 const POLL = 4000; // milliseconds between two looks at what other tablets have done
-const s = { study: null, view: null, me: keep.operator(), running: null, tab: "trials", skipped: [], polls: 0, heardAs: null };
-const tabs = new BroadcastChannel("surehand");
 let drawn = "";
-
-function add(kind, fields) {
-  const entry = { id: newId(), kind, operator: s.me, device: keep.device(), ...fields };
-  keep.add(entry);
-  draw();
-  deliver();
-  return entry;
-}
-
-function setRunning(running) {
-  s.running = running;
-  keep.put("running", running);
-}
-
-const a = {
-  choose(name) {
-    s.me = name;
-    s.choosing = s.helping = false;
-    keep.setOperator(name);
-    draw();
-    listen();
-  },
-  start(item) {
-    quiet();
-    const at = Date.now();
-    setRunning({ position: item.position, id: newId(), start: newId(), at, watch: begin(), notes: "", photo: "" });
-    add("start", { id: s.running.start, position: item.position, started: isoTime(at) });
-  },
-  score: value => finish("trial", { score: value }, words(s.study.rubric, value)),
-  void: rule => finish("void", { void_rule: rule }, `void: ${rule}`),
-  askVoid: () => sheets.voidRules(s, a.void),
-  putBack() {
-    quiet();
-    const { start, position } = s.running;
-    setRunning(null);
-    add("withdrawal", { position, corrects: start });
-  },
-  note(text) {
-    s.running.notes = text;
-    keep.put("running", s.running);
-  },
-  async photo(file) {
-    const sha = await hold(file);
-    if (!sha || !s.running) return;
-    setRunning({ ...s.running, photo: sha });
-    draw();
-  },
-  undo({ entry, running }) {
-    quiet();
-    bars.endUndo();
-    if (entry.kind === "trial" || entry.kind === "void") setRunning({ ...running, id: newId() });
-    add("withdrawal", { position: entry.position, corrects: entry.id });
-    s.tab = entry.kind === "second" ? "second" : "trials";
-    draw();
-  },
-  second(position, value) {
-    quiet();
-    const entry = add("second", { position, score: value });
-    bars.offerUndo(`Second score of trial ${position}: ${words(s.study.rubric, value)}`, () => a.undo({ entry }));
-  },
-  later: position => (s.skipped.push(position), quiet(), draw()),
-  edit: row => sheets.edit(s, a, row),
-  correct(row, fields) {
-    quiet();
-    add("correction", { position: row.position, corrects: row.head, ...fields });
-  },
-  withdraw(row, id = row.id) {
-    quiet();
-    add("withdrawal", { position: row.position, corrects: id });
-  },
-  attach: async (row, file) => {
-    const sha = await hold(file);
-    if (sha) add("photo", { position: row.position, photo: sha });
-  },
-  pause: () => ((s.pausing = true), quiet(), draw()),
-  goOn: () => ((s.pausing = false), quiet(), draw(), deliver()),
-  help: () => ((s.helping = true), quiet(), draw()),
-  tab: name => ((s.tab = name), quiet(200), draw()),
-  changeWho: () => ((s.choosing = true), draw()),
-  takeAnother() {
-    if (s.running) a.putBack();
-  },
-};
-
-// One tap ends the trial; it is written down at once, and undoing it writes another row.
-function finish(kind, fields, said) {
-  quiet();
-  const running = { ...s.running, watch: stop(s.running.watch) };
-  const seconds = secondsOf(running.watch);
-  setRunning(null);
-  const entry = add(kind, {
-    id: running.id, position: running.position, ...fields, seconds, notes: running.notes.trim(), photo: running.photo,
-    started: isoTime(running.at), ended: isoTime(running.at + Math.round(seconds * 1000)),
-  });
-  bars.offerUndo(`Trial ${running.position}: ${said}`, () => a.undo({ entry, running }));
-}
-
-async function hold(file) {
-  try {
-    const bytes = await shrink(file);
-    const sha = sha256(bytes);
-    await keepPhoto(sha, bytes);
-    return sha;
-  } catch {
-    bars.say("This picture could not be read or kept; the trial goes on without it.");
-    return null;
-  }
-}
-
-function heard(entry, receipt) {
-  if (receipt.outcome === "conflict") bars.conflict(s, a, entry, receipt);
-  draw();
-}
-
-const refused = (entry, reason) => bars.say(`The server did not take ${bars.nameOf(entry)}: ${reason}. It is kept on this tablet.`);
-
-let listening = false;
-async function listen() {
-  if (listening || document.hidden) return;
-  listening = true;
-  try {
-    const me = s.me;
-    const whole = me !== s.heardAs || ++s.polls % 16 === 0; // time alone changes a little: whom a trial is left to
-    const study = await send.study(whole ? "" : s.study.last);
-    if (me === s.me) adopt(study);
-    s.heardAs = me;
-  } catch {
-    s.heardAs = null; // said by the badge, or by the screen of a tablet that was not let in; next time the whole of it
-  }
-  listening = false;
-  draw();
-}
-
-function adopt(study) {
-  if (study.unchanged && study.identity === s.study?.identity) return;
-  if (study.unchanged) throw new Error("another study");
-  if (!s.study || s.study.identity !== study.identity) open(study);
-  s.study = study;
-  keep.putStudy(study);
-  keep.forgetKnown(study.last);
-}
-
-function open(study) {
-  keep.useStudy(study.identity);
-  s.study = study;
-  const running = keep.get("running");
-  s.running = running && { ...running, watch: resume(running.watch) };
-}
-
-let soon = 0;
-async function deliver() {
-  if (s.elsewhere) return;
-  await send.sendAll(heard, refused);
-  await listen();
-  clearTimeout(soon);
-  if (s.unsent) soon = setTimeout(deliver, 1000); // sooner than the next look
-}
+let screenDrawn = "";
 
 let pressed = -Infinity;
 const PRESS = 1500; // longer than a tap
@@ -196,8 +38,14 @@ function draw() {
   if (now === drawn) return;
   drawn = now;
   const main = document.getElementById("main");
+  const about = main.firstElementChild?.dataset.position;
   main.replaceChildren(s.study || name !== "opening" ? screens[name](s, a) : el("p.quiet", {}, "Opening…"));
   bars.tabs(s, a, name);
+  if (name !== screenDrawn || about !== main.firstElementChild.dataset.position) {
+    scrollTo(0, 0); // another screen is read from its top
+    main.focus({ preventScroll: true });
+  }
+  screenDrawn = name;
 }
 
 // What a screen depends on, so that nothing else draws it anew: neither the timer nor what others do takes the keyboard
@@ -233,6 +81,7 @@ function everySecond() {
 
 // Two tabs of one tablet would both keep the running trial; the one that was opened last has it.
 function alone() {
+  const tabs = new BroadcastChannel("surehand");
   tabs.postMessage("here now");
   tabs.onmessage = () => ((s.elsewhere = true), draw());
 }
@@ -240,13 +89,28 @@ function alone() {
 async function enter() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token) {
+    try {
+      await send.enter(token);
+    } catch (error) {
+      if (!send.unanswered(error)) throw error;
+      if (error.status === 0) return setTimeout(enter, 1000); // no network: the link is still needed
+    }
     history.replaceState(null, "", location.pathname);
-    await send.enter(token).catch(() => {});
   }
   await deliver();
 }
 
+// A fault of the page itself is said, not left in a console that nobody opens.
+function failed({ error, reason }) {
+  const fault = reason ?? error;
+  bars.fault(`This page has a fault (${fault?.message ?? fault}). What you entered is kept; load the page again.`);
+}
+
 async function boot() {
+  addEventListener("error", failed);
+  addEventListener("unhandledrejection", failed);
+  Object.assign(hooks, { draw, conflict: (entry, receipt) => bars.conflict(s, a, entry, receipt) });
+  s.me = keep.operator();
   alone();
   watchFingers();
   const latest = keep.latestStudy();
@@ -255,8 +119,8 @@ async function boot() {
     const known = keep.get("study");
     if (known) open(known);
   }
-  await enter();
   draw();
+  await enter();
   setInterval(everySecond, 500);
   setInterval(deliver, POLL);
   for (const event of ["online", "focus"]) addEventListener(event, deliver);

@@ -27,6 +27,13 @@ export function button(kind, label, action, attributes = {}) {
   return el(`button.${kind}`, { type: "button", onclick: tap, ...attributes }, label);
 }
 
+// A label that opens the camera; the field lies over it, unseen, so that fingers and keyboards meet the field itself.
+export function camera(text, take) {
+  const field = el("input", { type: "file", accept: "image/*", capture: "environment", "aria-label": "Photo" });
+  field.addEventListener("change", () => field.files[0] && take(field.files[0]));
+  return el("label.plain.photo", {}, text, field);
+}
+
 export function facts(item) {
   const rows = [["Object", item.object], ["Start pose", item.start_pose], ["Instruction", item.instruction]];
   const known = rows.filter(([, value]) => value);
@@ -42,7 +49,8 @@ export function levels(rubric, choose, chosen = null) {
   return el("div.levels", {}, [...rubric.levels].reverse().map(level =>
     button(chosen === level.value ? "level.chosen" : "level",
       [el("span.value", {}, String(level.value)), el("span.words", {}, level.words)],
-      () => choose(level.value), { "data-level": level.value })));
+      () => choose(level.value),
+      { "data-level": level.value, "aria-pressed": chosen === null ? null : String(chosen === level.value) })));
 }
 
 export const words = (rubric, score) => rubric.levels.find(level => level.value === score)?.words ?? String(score);

@@ -31,12 +31,11 @@ export function useStudy(identity) {
 }
 export const latestStudy = () => read(`${ROOT}latest`);
 
+let name = null;
 export function device() {
-  const known = read(`${ROOT}device`);
-  if (known) return known;
-  const fresh = newId();
-  write(`${ROOT}device`, fresh);
-  return fresh;
+  name ??= read(`${ROOT}device`);
+  if (!name) write(`${ROOT}device`, (name = newId()));
+  return name;
 }
 export const operator = () => read(`${ROOT}operator`) ?? "";
 export const setOperator = name => write(`${ROOT}operator`, name);
@@ -61,8 +60,15 @@ function keys() {
   return found.sort();
 }
 
-export const queue = () => [...lost, ...keys().map(key => ({ key, ...read(key) })).filter(item => item.entry)];
-const lost = []; // what the storage would not take lives as long as this page
+export function queue() {
+  const kept = keys().map(key => ({ key, ...read(key) })).filter(item => item.entry);
+  return [...lost, ...kept].filter(item => !aside.has(item.key))
+    .map(item => ({ ...item, number: numbers.get(item.key) ?? item.number }));
+}
+// What the storage would not take lives as long as this page: entries, receipts, and what was set aside.
+const lost = [];
+const numbers = new Map();
+const aside = new Set();
 
 export function add(entry) {
   const last = keys().at(-1)?.slice(`${space}out:`.length) ?? "0";
@@ -72,9 +78,8 @@ export function add(entry) {
 }
 
 export function acknowledged(item, number) {
-  const unsaved = lost.find(other => other.key === item.key);
-  if (unsaved) unsaved.number = number;
-  else write(item.key, { entry: item.entry, number });
+  numbers.set(item.key, number);
+  if (!lost.some(other => other.key === item.key)) write(item.key, { entry: item.entry, number });
 }
 
 export function drop(item) {
@@ -86,7 +91,8 @@ export function drop(item) {
 // Entries the server would not take are set aside, never thrown away.
 export function setAside(item, reason) {
   put("refused", [...(get("refused") ?? []), { entry: item.entry, reason }]);
-  if (!problems.storage) drop(item);
+  if (problems.storage) aside.add(item.key);
+  else drop(item);
 }
 
 export function forgetKnown(last) {

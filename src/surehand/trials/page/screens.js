@@ -1,11 +1,11 @@
 // One function per screen; each gets the whole situation `s` and the actions `a` and returns elements.
 import { clockText, secondsOf } from "./clock.js";
-import { button, code, el, facts, levels } from "./draw.js";
+import { button, camera, code, el, facts, levels } from "./draw.js";
 import { lanes, nextItem, same } from "./model.js";
 
 export function who(s, a) {
   const known = [...new Set(s.study.items.map(item => item.operator).filter(Boolean))].sort();
-  const field = el("input#name", { type: "text", maxlength: 80, autocomplete: "off", placeholder: "Your name", value: s.me });
+  const field = el("input#name", { type: "text", maxlength: 80, autocomplete: "off", placeholder: "Your name", "aria-label": "Your name", value: s.me });
   const take = () => field.value.trim() && a.choose(field.value.trim());
   field.addEventListener("keydown", event => event.key === "Enter" && take());
   return el("section.card", {},
@@ -17,7 +17,7 @@ export function who(s, a) {
 }
 
 function head(s, item, extra = null) {
-  return el("div.head", {}, el("span", {}, `Trial ${item.position} of ${s.study.items.length}`), extra);
+  return el("div.head", {}, el("h1", {}, `Trial ${item.position} of ${s.study.items.length}`), extra);
 }
 
 export function next(s, a) {
@@ -46,24 +46,18 @@ function finished(s, a) {
 export function running(s, a) {
   const item = s.study.items.find(other => other.position === s.running.position);
   const stopped = s.running.watch.seen === null;
-  const note = el("textarea#note", { rows: 2, maxlength: 2000, placeholder: "Note (optional)" });
+  const note = el("textarea#note", { rows: 2, maxlength: 2000, placeholder: "Note (optional)", "aria-label": "Note" });
   note.value = s.running.notes;
   note.addEventListener("input", () => a.note(note.value));
   return el("section.card.running", { "data-position": item.position },
-    head(s, item, el("span#timer.timer", {}, clockText(secondsOf(s.running.watch)))),
+    head(s, item, el("span#timer.timer", { role: "timer" }, clockText(secondsOf(s.running.watch)))),
     el("div.brief", {}, code(item), facts(item)),
     el("h2", {}, s.study.rubric.question, stopped ? el("span.soft", {}, " Taken back: choose again.") : null),
     levels(s.study.rubric, a.score),
     note,
-    el("div.row.foot", {}, photo(s.running.photo, a.photo),
+    el("div.row.foot", {}, camera(s.running.photo ? "Photo taken ✓" : "Photo", a.photo),
       s.study.void_rules.length ? button("plain", "Void…", a.askVoid, { id: "void" }) : null,
       button("plain", "Not started", a.putBack)));
-}
-
-function photo(taken, take) {
-  const input = el("input", { type: "file", accept: "image/*", capture: "environment", hidden: true });
-  input.addEventListener("change", () => input.files[0] && take(input.files[0]));
-  return el("label.plain.photo", { tabindex: 0 }, taken ? "Photo taken ✓" : "Photo", input);
 }
 
 export function paused(s, a) {

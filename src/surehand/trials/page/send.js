@@ -4,25 +4,31 @@ import { dropPhoto, keptPhoto } from "./photo.js";
 
 export const line = { up: true, locked: false }; // the network, and whether this tablet has been let in
 
-class Refused extends Error {
+// The server did not do what it was asked to, by its word (`status`) or because it was not reached (status 0). Any other
+// error is a fault of this page.
+class Unanswered extends Error {
   constructor(status, message) {
     super(message);
     this.status = status;
   }
 }
+export const unanswered = error => error instanceof Unanswered;
 
 async function ask(path, options = {}) {
+  const late = new AbortController();
+  setTimeout(() => late.abort(), 10000);
   let answer;
   try {
-    answer = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(10000) });
+    answer = await fetch(path, { ...options, cache: "no-store", signal: late.signal });
   } catch (error) {
     line.up = false;
-    throw error;
+    throw new Unanswered(0, error.message);
   }
   line.up = answer.status < 500;
   line.locked = answer.status === 401;
-  const body = await answer.json().catch(() => ({ error: `an answer that is no JSON (${answer.status})` }));
-  if (!answer.ok) throw new Refused(answer.status, body.error);
+  const body = await answer.json().catch(() => null); // cut off on the way, or not from our server
+  if (!body) throw new Unanswered(0, `an answer that is no JSON (${answer.status})`);
+  if (!answer.ok) throw new Unanswered(answer.status, body.error);
   return body;
 }
 
@@ -35,8 +41,8 @@ export const study = known =>
 export const enter = token => ask("/api/enter", json({ token }));
 
 async function sendPhoto(sha) {
-  const bytes = await keptPhoto(sha);
-  if (!bytes) return; // sent before
+  const bytes = await keptPhoto(sha).catch(() => null);
+  if (!bytes) return; // sent before, or lost by this browser: no reason to keep the entry back
   try {
     await ask(`/api/photos/${sha}`, { method: "PUT", headers: { "Content-Type": "image/jpeg" }, body: bytes });
   } catch (error) {
@@ -48,7 +54,7 @@ async function sendPhoto(sha) {
 }
 
 const unwanted = new Set();
-const isFinal = error => error instanceof Refused && [400, 409, 413, 415, 422].includes(error.status);
+const isFinal = error => unanswered(error) && [400, 409, 413, 415, 422].includes(error.status);
 
 let sending = false;
 
@@ -66,6 +72,7 @@ export async function sendAll(heard, refused) {
         keep.acknowledged(item, receipts[0].number);
         heard(item.entry, receipts[0]);
       } catch (error) {
+        if (!unanswered(error)) throw error;
         if (!isFinal(error)) return; // the network, the server or the token: tried again later, nothing is skipped
         keep.setAside(item, error.message);
         refused(item.entry, error.message);
