@@ -126,7 +126,7 @@ def _tau_row(record: AgreementRecord, metric: MetricAgreement) -> dict[str, Any]
         "low": tau.low if math.isfinite(tau.low) else tau.value,
         "high": tau.high if math.isfinite(tau.high) else tau.value,
         "standing": metric.standing,
-        "p": f"p {number(tau.p, 2)}, at best {number(tau.p_smallest, 2)}",
+        "p": f"p {number(tau.p, 2)}, at best {number(tau.p_smallest, 2)}" if math.isfinite(tau.p) else "no p",
     }
 
 
