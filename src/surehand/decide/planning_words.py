@@ -66,8 +66,9 @@ def detectable(rubric_levels: int | Sequence[float], n: int, *, alpha: float = 0
         even, n, alpha=step, most_pairs=QUICK_PAIRS, draws=QUICK_DRAWS, precision=0.002 if count == 2 else QUICK_STEP
     )
     how = how_tested("permutation", 2, alpha, pairs)
+    finds = "1 trial per policy finds" if n == 1 else f"{n} trials per policy find"
     if ceiling is None:
-        return f"{n} trials per policy find no difference 4 times in 5, however large ({how})."
+        return f"{finds} no difference 4 times in 5, however large ({how})."
     if count == 2:
         found = f"success that falls from 100 % to {percent(float(ceiling.p[1]))}"
         found += f", or from 50 % to {percent(float(middle.p[1]))}" if middle else ", and no fall from 50 %"
@@ -76,7 +77,7 @@ def detectable(rubric_levels: int | Sequence[float], n: int, *, alpha: float = 0
         about = "about " if middle and middle.method != "exact" else ""
         spread = f", and of {about}{middle.levels:.2g} from" if middle else ", and no fall from"
         found += f"{spread} one spread evenly over the rubric"
-    return f"{n} trials per policy find, 4 times in 5, {found} ({how})."
+    return f"{finds}, 4 times in 5, {found} ({how})."
 
 
 def _fall(plan: Planning, found: Detectable) -> str:

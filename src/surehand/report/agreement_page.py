@@ -42,7 +42,7 @@ def below(record: AgreementRecord) -> list[str]:
     """One line each: what was compared, and how little so few policies can prove."""
     trials = sum(record.robot_trials.values())
     what = "mean scores" if record.outcome == "score" else "success rates"
-    best = f" {record.best} agrees most." if record.best else ""
+    best = f" {record.best} comes closest." if record.best else ""
     over = f"over {count(trials, 'robot trial')}" if trials else "as published, without their trials"
     lines = [f"{what.capitalize()} of {len(record.policies)} policies {over}.{best}"]
     smallest = [c.p_smallest for m in record.metrics for c in m.coefficients if c.name == "tau_b"]
