@@ -2,7 +2,7 @@
 
 import typer
 
-from surehand.cli import agree, demo, doctor, errors, predict, report, robots, select, serve, sim, trials
+from surehand.cli import agree, demo, doctor, errors, limits, predict, report, robots, select, serve, sim, trials
 
 app = typer.Typer(
     name="surehand",
@@ -18,6 +18,7 @@ app.command()(predict.predict)
 app.command()(errors.errors)
 app.command()(select.select)
 app.command()(agree.agree)
+app.command()(limits.limits)
 app.command()(report.report)
 app.command()(robots.robots)
 app.command()(serve.serve)

@@ -4,12 +4,13 @@ from surehand.decide.agreement import AgreementRecord
 from surehand.decide.choice import Choice
 from surehand.decide.comparison import Comparison
 from surehand.decide.findings import DoctorRecord
+from surehand.decide.limits_record import LimitsRecord
 from surehand.decide.planning_record import Planning
 from surehand.decide.within_run import WithinRun
 from surehand.errors.record import ErrorsRecord
 from surehand.exceptions import SurehandError
 from surehand.formats.records import Record
-from surehand.report import agreement_page, choice_tables, comparison_page, errors_tables
+from surehand.report import agreement_page, choice_tables, comparison_page, errors_tables, limits_page
 from surehand.report.text import count, interval, number, short_names, shorten
 
 
@@ -29,10 +30,12 @@ def heading(record: Record) -> tuple[str, str]:
         return comparison_page.title(record), comparison_page.lead(record)
     if isinstance(record, AgreementRecord):
         return agreement_page.title(record), agreement_page.lead(record)
+    if isinstance(record, LimitsRecord):
+        return limits_page.title(record), limits_page.lead(record)
     if isinstance(record, Planning):
         return "How many trials", shorten(str(record), short_names([p.policy for p in record.pilots]))
     raise SurehandError(
-        "expected an errors, choice, doctor or within-run record, or one of trials, to draw a page of, "
+        "expected an errors, choice, doctor or within-run record, or one of trials or limits, to draw a page of, "
         f"got kind {record.kind!r}"
     )
 

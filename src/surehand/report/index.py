@@ -9,6 +9,7 @@ from surehand.decide.agreement import AgreementRecord
 from surehand.decide.choice import Choice
 from surehand.decide.comparison import Comparison
 from surehand.decide.findings import DoctorRecord
+from surehand.decide.limits_record import LimitsRecord
 from surehand.decide.planning_record import Planning
 from surehand.decide.within_run import WithinRun
 from surehand.errors.record import ErrorsRecord
@@ -26,6 +27,7 @@ KINDS: dict[str, type[Record]] = {
     "comparison": Comparison,
     "agreement": AgreementRecord,
     "planning": Planning,
+    "limits": LimitsRecord,
 }
 
 

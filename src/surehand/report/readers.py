@@ -1,4 +1,4 @@
-"""How each kind of record about trials on a robot is read: lines, tables, figures, order on the page."""
+"""How each kind of record about trials and limits is read: lines, tables, figures, order on the page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from surehand.decide.agreement import AgreementRecord
 from surehand.decide.comparison import Comparison
+from surehand.decide.limits_record import LimitsRecord
 from surehand.decide.planning_record import Planning
 from surehand.formats.records import Record
-from surehand.report import agreement_page, comparison_page, planning_page
+from surehand.report import agreement_page, comparison_page, limits_page, planning_page
 from surehand.report.agreement_figures import agreement_figures
 from surehand.report.agreement_tables import agreement_tables
 from surehand.report.agreement_terminal import print_agreement
@@ -16,6 +17,9 @@ from surehand.report.comparison_details import comparison_tables
 from surehand.report.comparison_figures import comparison_figures
 from surehand.report.comparison_terminal import print_comparison
 from surehand.report.drawing import Figure
+from surehand.report.limits_figures import limits_figures
+from surehand.report.limits_tables import limits_tables
+from surehand.report.limits_terminal import print_limits
 from surehand.report.planning_figures import planning_figures
 from surehand.report.planning_tables import planning_tables
 from surehand.report.tables import Table
@@ -68,6 +72,15 @@ READERS: dict[type[Record], Reader] = {
         show=print_agreement,
         plan=agreement_page.PLAN,
         folded=agreement_page.FOLDED,
+    ),
+    LimitsRecord: Reader(
+        under=limits_page.below,
+        methods=limits_page.methods,
+        tables=limits_tables,
+        figures=limits_figures,
+        show=print_limits,
+        plan=limits_page.PLAN,
+        folded=limits_page.FOLDED,
     ),
     Planning: Reader(
         under=planning_page.below,
