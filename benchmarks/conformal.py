@@ -17,8 +17,8 @@ from scipy.stats import binom
 
 from surehand.measure.conformal import allowed_with_confidence, joint_risk, joint_risk_in_expectation, thresholds
 from surehand.measure.decisions import Decisions
+from surehand.measure.executed_counts import count_units
 from surehand.measure.learn_then_test import begin_at_counts, binomial_p, conditional_risk, fixed_sequence
-from surehand.measure.units import count_units
 
 EPSILON, DELTA, REFITS, UNITS, LENGTH = 0.05, 0.1, 1000, 10_000, 17
 GRID = np.linspace(0.02, 1, 100)

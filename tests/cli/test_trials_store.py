@@ -176,7 +176,27 @@ def test_a_sheet_is_imported_once(study: Shell, shared: Path) -> None:
     assert read_trials(study.folder / "hsr.csv").rows == read_trials(sheet).rows
 
 
+def test_the_card_of_imported_trials_has_their_name_and_rubric(study: Shell, shared: Path) -> None:
+    sheet = shared / "hsr_trials" / "robot_trials.csv"
+    study.fine("import", str(sheet), "--to", "lab.db", "--study", "hsr")
+    study.fine("export", "lab.db", "--out", "hsr.csv", "--card", "hsr.md", "--rubric", "hsr")
+    card = (study.folder / "hsr.md").read_text()
+    assert (
+        card.startswith("## Robot trials: hsr\n") and "**4** Picked it up" in card and "no rubric was given" not in card
+    )
+
+
+def test_a_card_that_cannot_be_written_leaves_no_sheet_behind(study: Shell) -> None:
+    (study.folder / "one.csv").write_text("policy,trial,score\na,1,4\na,2,3\n")
+    study.fine("import", "one.csv", "--to", "lab.db", "--study", "one")
+    assert "trials of two or more policies" in study.refused("export", "lab.db", "--out", "x.csv", "--card", "x.md")
+    assert not (study.folder / "x.csv").exists()
+
+
 def test_half_a_sheet_leaves_no_study(study: Shell) -> None:
+    (study.folder / "short.csv").write_text("policy,trial,score\na,1,4\na\n")
+    said = study.refused("import", "short.csv", "--to", "lab.db", "--study", "half")
+    assert "short.csv line 3: 1 cells, the headings have 3 (nothing for 'trial', 'score')" in said
     (study.folder / "half.csv").write_text("policy,trial,score\na,1,4\na,2,\n")
     assert "half.csv line 3" in study.refused("import", "half.csv", "--to", "lab.db", "--study", "half")
     assert not (study.folder / "lab.db").exists()

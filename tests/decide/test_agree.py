@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from surehand import __version__
 from surehand.decide.agree import judge_agreement
 from surehand.decide.agree_join import runs_and_steps, shared_runs
 from surehand.decide.agree_offline import Metric, Offline, offline_columns, offline_table
@@ -314,6 +315,7 @@ def test_pairs_are_told_apart_within_blocks() -> None:
 
 
 def test_the_record_comes_back_from_its_file(tmp_path: Path) -> None:
+    assert hsr(sheet(SCORES), JOIN).surehand == __version__
     record = hsr(sheet(SCORES), JOIN)
     again = AgreementRecord.load(record.save(tmp_path / "agreement.json"))
     assert (

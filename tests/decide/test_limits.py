@@ -225,8 +225,10 @@ def test_repeated_initial_states_are_told(tmp_path: Path) -> None:
     record = find_limits(read_experts(root, Ask(FORCE, NEAR)), **EASY)
     assert any("repeats are not independent" in w for w in record.warnings)
     assert "pick up the cube: 1000000007" in record.initial_states
-    experts = read_experts(root, Ask(FORCE, NEAR))
-    again = find_limits(experts, check=experts, **EASY)
+    first, second = (tuple(e for e in range(90) if e // 3 % 2 == half) for half in (0, 1))  # each state once in both
+    halves = [read_experts(root, Ask(FORCE, NEAR, some)) for some in (first, second)]
+    again = find_limits(halves[0], check=halves[1], **EASY)
+    assert not any("repeats" in w for w in again.warnings)
     assert any("start where episodes that set them did" in w for w in again.warnings)
 
 
@@ -324,3 +326,34 @@ def test_a_task_that_feels_nothing_is_not_the_gentlest(tmp_path: Path) -> None:
     lowest = next(j for j in record.judged if j.what == "lowest for all")
     assert lowest.limit == min(x.limit for x in record.limits if x.limit > 0)
     assert any("peaks or more equal the worst in 1 of 3 limits (0 in press the button)" in w for w in record.warnings)
+
+
+def test_a_task_named_like_another_instruction_is_refused(experts: Experts) -> None:
+    with pytest.raises(SurehandError, match=f"{TASKS[1]!r} is also an instruction that '{TASKS[0]}' does not fit"):
+        find_limits(experts, **EASY, tasks={TASKS[1]: TASKS[0]})
+    record = find_limits(experts, **EASY, tasks={TASKS[1]: "pick *"})  # its own instruction is among those it names
+    assert [g.name for g in record.tasks] == [TASKS[1], TASKS[2]]
+
+
+def test_a_phase_needs_one_number_per_step(dataset: Path) -> None:
+    for phase in ("distance:torque:0.1", "speed:torque:0.1", "column:torque"):
+        with pytest.raises(SurehandError, match=r"'torque' has 2 numbers per step; name one, such as torque\[0\]"):
+            read_experts(dataset, Ask(FORCE, phase))
+
+
+def test_shares_of_the_same_episodes_are_told(experts: Experts, dataset: Path) -> None:
+    told = [w for w in find_limits(experts, **EASY, check=experts).warnings if "set them" in w]
+    assert told == ["90 of the 90 episodes that the limits are held against set them: the shares are too low"]
+    half = read_experts(dataset, Ask(FORCE, NEAR, tuple(range(45))))
+    rest = read_experts(dataset, Ask(FORCE, NEAR, tuple(range(45, 90))))
+    assert not [w for w in find_limits(half, **EASY, check=rest).warnings if "set them" in w]
+
+
+def test_phases_of_a_column_are_numbers_that_differ_by_name(tmp_path: Path) -> None:
+    near = np.where(np.arange(90) % 2 == 0, 1_000_000.25, 1_000_000.5)
+    near[7] = np.nan
+    root = as_dataset(tmp_path / "odd", episodes(90), stage=near)
+    with pytest.raises(SurehandError, match=r"stage is nan at episode 7 step 0; a phase must be known before each"):
+        read_experts(root, Ask(FORCE, "column:stage"))
+    fine = tuple(e for e in range(90) if e != 7)
+    assert read_experts(root, Ask(FORCE, "column:stage", fine)).rule.phases == ("stage=1000000.25", "stage=1000000.5")

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surehand.decide.limits_phases import parse_phase
-from surehand.decide.limits_signals import find_column, find_signals
+from surehand.decide.limits_signals import find_column, find_signals, parse_phase
 from surehand.decide.limits_words import percent
 from surehand.exceptions import SurehandError
 

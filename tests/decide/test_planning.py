@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import surehand
 from surehand.decide.planning import Planning, detectable, plan_trials
 from surehand.decide.planning_pilots import from_counts, from_successes, from_trials
 from surehand.exceptions import FormatError, SurehandError
@@ -25,6 +26,7 @@ def plan() -> Planning:
 def test_a_plan_of_the_hsr_pilots(plan: Planning) -> None:
     assert [p.policy for p in plan.pilots] == ["baseline", "ours"]  # the better one first
     assert [p.mean for p in plan.pilots] == [4.0, 3.75]
+    assert plan.surehand == surehand.__version__
     assert plan.needed_plug_in == 31 and plan.needed is not None and 58 <= plan.needed <= 62
     assert plan.limit == pytest.approx(0.987, abs=0.003)
     at = {p.trials: p for p in plan.curve}

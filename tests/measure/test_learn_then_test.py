@@ -6,6 +6,7 @@ from scipy.stats import beta, binomtest
 
 from surehand.exceptions import NotEnoughData, ShapeError
 from surehand.measure.decisions import Decisions
+from surehand.measure.executed_counts import count_episodes, count_units, draw_slots
 from surehand.measure.learn_then_test import (
     achieved_conditional,
     begin_at_counts,
@@ -15,7 +16,6 @@ from surehand.measure.learn_then_test import (
 )
 from surehand.measure.rao_scott import rao_scott_p
 from surehand.measure.required import smallest_n
-from surehand.measure.units import count_episodes, count_units, draw_slots
 
 GRID = np.linspace(0.05, 1, 20)
 
@@ -52,7 +52,7 @@ def test_counts_of_many_at_once(rng: np.random.Generator) -> None:
 def test_counts_in_chunks(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     log = episodes(57, rng)
     whole = count_episodes(log, GRID)
-    monkeypatch.setattr("surehand.measure.units.CHUNK", 10)
+    monkeypatch.setattr("surehand.measure.executed_counts.CHUNK", 10)
     for one, other in zip(whole, count_episodes(log, GRID), strict=True):
         assert (one == other).all()
 
@@ -129,8 +129,16 @@ def test_none_and_why(rng: np.random.Generator) -> None:
     assert not found.issued and len(found.tested) == 1 and "fails at the first threshold 0.9 (p = " in str(found)
 
 
+def test_what_is_no_number_certifies_nothing() -> None:
+    assert fixed_sequence(np.array([0.01, np.nan, 0.01]), 0, 0.1) == 0
+    assert fixed_sequence(np.array([np.nan]), 0, 0.1) == -1
+
+
 def test_refused(rng: np.random.Generator) -> None:
     log = episodes(100, rng)
+    for method in ("rao_scott", "exact", ""):  # an approximate p-value must not come out as an exact one
+        with pytest.raises(ShapeError, match="expected binomial, betting or rao-scott"):
+            conditional_risk(log, GRID, epsilon=0.05, delta=0.1, method=method, t_max=12, rng=rng)  # type: ignore[arg-type]
     with pytest.raises(ShapeError, match="more than the declared most of 5"):
         conditional_risk(log, GRID, epsilon=0.05, delta=0.1, method="binomial", t_max=5, rng=rng)
     with pytest.raises(ShapeError, match="give rng"):
@@ -177,6 +185,15 @@ def test_rao_scott(violators: int, rng: np.random.Generator) -> None:
     assert found == pytest.approx([by_hand(m[:, g].tolist(), k[:, g].tolist(), 0.05) for g in range(3)])
     stacked = rao_scott_p(np.stack([m, m]), np.stack([k, k]), 0.05)
     assert stacked == pytest.approx(np.stack([found, found]))
+
+
+def test_rao_scott_of_clusters(rng: np.random.Generator) -> None:
+    """Violations that come together: the design effect, and not the number of decisions, decides."""
+    m = rng.integers(1, 13, (40, 3))
+    k = np.where(np.arange(40)[:, None] < 8, rng.binomial(m, 0.3), 0)
+    found = rao_scott_p(m, k, 0.1)
+    assert found == pytest.approx([by_hand(m[:, g].tolist(), k[:, g].tolist(), 0.1) for g in range(3)])
+    assert (found > binomial_p(m.sum(axis=0), k.sum(axis=0), 0.1) + 0.001).all()
 
 
 def test_rao_scott_without_evidence() -> None:

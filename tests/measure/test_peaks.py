@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from surehand.exceptions import ShapeError
-from surehand.measure.peaks import beyond, count_episodes, find_peaks
+from surehand.measure.peaks import beyond, find_peaks, flag_episodes
 
 
 def test_peaks_as_a_loop_finds_them(rng: np.random.Generator) -> None:
@@ -21,7 +21,7 @@ def test_beyond_is_strict_and_unknown_is_beyond() -> None:
     assert beyond(np.array([2.0, 2.0, np.nan, np.inf]), np.array([2.0, 1.9, 9.0, 9.0])).tolist() == [False] + [True] * 3
     assert beyond(np.array([1.0]), np.array([np.nan])).tolist() == [True]
     broken = np.array([True, False, False, True])
-    assert count_episodes(broken, np.array([0, 0, 1, 2]), 4).tolist() == [True, False, True, False]
+    assert flag_episodes(broken, np.array([0, 0, 1, 2]), 4).tolist() == [True, False, True, False]
 
 
 def test_lengths_must_agree() -> None:

@@ -152,3 +152,11 @@ def test_a_deterministic_policy_is_silent_without_being_held(rng: np.random.Gene
     assert table.silent.tolist() == ["one candidate cannot disagree with itself"] and table.hold.tolist() == [""]
     assert np.isnan(table.values["disagreement:total"][0]) and np.isinf(table.risk("disagreement:total")[0])
     assert np.isfinite(table.risk("verifier")[0])
+
+
+def test_a_risk_without_a_finite_number_is_infinite(rng: np.random.Generator) -> None:
+    logged = rounds(rng, 1)
+    logged[1] = replace(logged[1], score=np.full(4, np.inf))  # a verifier that overflowed, not one that is sure
+    table = signals_of(logged, SPACE)
+    assert table.values["verifier"][1] == -np.inf
+    assert table.risk("verifier").tolist() == [table.values["verifier"][0], np.inf, table.values["verifier"][2]]

@@ -93,6 +93,8 @@ def test_parametric_limits(rng: np.random.Generator) -> None:
     assert math.isnan(t.normal_limit(np.array([1.0]), 0.99, 0.95))
     assert t.looks_normal(np.log(peaks)) > 0.05 > t.looks_normal(np.exp(peaks / 4))
     assert math.isnan(t.looks_normal(np.ones(9)))
+    many = rng.normal(size=20_000)
+    assert t.looks_normal(np.sort(many)) > 0.01  # no half of them, however they are sorted
 
 
 def test_margins_move_away_from_the_peaks() -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from surehand.measure.decisions import Decisions
-from surehand.measure.units import count_episodes
+from surehand.measure.executed_counts import count_episodes
 
 P, T_MAX = 20_000, 12
 GRID = np.linspace(0.1, 1.0, 10)

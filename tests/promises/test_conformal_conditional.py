@@ -12,6 +12,7 @@ import pytest
 from surehand.measure.betting_risk import betting_p
 from surehand.measure.candidates import Candidates, filtered_conditional_risk
 from surehand.measure.decisions import Decisions
+from surehand.measure.executed_counts import count_units
 from surehand.measure.learn_then_test import (
     achieved_conditional,
     begin_at,
@@ -22,7 +23,6 @@ from surehand.measure.learn_then_test import (
 )
 from surehand.measure.rao_scott import rao_scott_p
 from surehand.measure.required import smallest_n, upper_limit
-from surehand.measure.units import count_units
 
 from .conformal_worlds import GRID, T_MAX, P, World, calibrations, clustered, even, safe_tail, tied
 

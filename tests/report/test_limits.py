@@ -1,5 +1,6 @@
 """The page of violation limits: what its tables and figure show, and names that do harm."""
 
+import glob
 import io
 import math
 
@@ -18,6 +19,7 @@ from surehand.decide.limits_record import (
     TaskGroup,
 )
 from surehand.report.limits_figures import limits_figures
+from surehand.report.limits_page import below
 from surehand.report.limits_tables import limits_tables, shares_table, without
 from surehand.report.limits_terminal import print_limits
 from surehand.report.page import render_page
@@ -89,6 +91,7 @@ def test_a_narrow_terminal_gets_fewer_columns() -> None:
     console = Console(width=80, record=True, file=io.StringIO())
     print_limits(record(), console)
     said = console.export_text()
+    assert "Covers" not in said and "Over gentlest" not in said and "allowed: over" in said  # notes of what is shown
     assert "Limits for pick." in said and "12 episodes, needs 299" in said and max(map(len, said.splitlines())) <= 80
 
 
@@ -105,3 +108,18 @@ def test_hostile_names_stay_text() -> None:
     page = render_page(found)
     assert "<script>" not in page and "\x1b" not in page and "Expert peaks and their limits" in page
     assert all("<script>" not in to_markdown(table) for table in limits_tables(found))
+
+
+def test_the_first_row_is_blamed_only_where_it_is_there() -> None:
+    """Judged on the same episodes, the shares of limits per task and phase are too low, and no others."""
+    found = record()
+    own = found.judged[1].model_copy(update={"what": "per task and phase", "limit": math.nan})
+    assert "the first row is too low" not in shares_table(found).note
+    assert "the first row is too low" in shares_table(found.model_copy(update={"judged": [own]})).note
+
+
+def test_patterns_that_nobody_wrote_are_not_shown() -> None:
+    found = record()
+    alone = TaskGroup(name="stack [3] *fast*", pattern=glob.escape("stack [3] *fast*"))
+    assert below(found)[0].endswith("2 tasks (pick: pick*; press: press*).")
+    assert below(found.model_copy(update={"tasks": [alone]}))[0].endswith("1 task.")

@@ -58,6 +58,15 @@ def test_everything_can_be_touched_and_nothing_sticks_out(browser, tmp_path, wid
         look("second")
 
 
+def test_the_focus_that_a_page_gives_to_its_own_text_is_not_framed(browser, tmp_path):
+    schedule, _ = plan()
+    with serving(tmp_path, schedule, host="0.0.0.0") as server, browser.fresh() as page:
+        Tablet(page, server.address, "")
+        page.until("document.body.innerText.includes('not been let in')")
+        focused = "[document.activeElement.id, getComputedStyle(document.activeElement).outlineStyle]"
+        assert page.evaluate(focused) == ["main", "none"]
+
+
 def test_another_screen_is_read_from_its_top_and_has_the_focus(browser, tmp_path):
     schedule, _ = plan()
     with serving(tmp_path, schedule) as server, browser.fresh() as page:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import surehand
 from surehand.exceptions import FormatError, SurehandError
 from surehand.formats.rubrics import Rubric, read_rubric
 from surehand.formats.schedules import Key, Schedule, check_key, save_key
@@ -71,6 +72,7 @@ def test_a_schedule_names_no_policy_and_its_key_opens_it(tmp_path) -> None:
     schedule, key = planned(codes="trial")
     text = schedule.save(tmp_path / "schedule.json").read_text()
     assert not any(name in text for name in POLICIES)
+    assert schedule.surehand == key.surehand == surehand.__version__
     assert len({item.code for item in schedule.items}) == len(schedule.items)
     path = save_key(key, tmp_path / "key.json")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from surehand.exceptions import SurehandError
+from surehand.formats.schedules import Schedule
 from surehand.trials.access import loopback, own_address
 from surehand.trials.entries import Entry
 from surehand.trials.live import Live
@@ -239,6 +240,11 @@ def test_a_store_that_is_taken_away_is_told_at_the_terminal_and_acknowledges_not
         assert post(server, entry(2))[0] == 200
     with open_store(tmp_path / "trials.db") as store:
         assert [row.id for row in store.rows("kitchen")] == ["trial-1", "trial-2"]
+
+
+def test_the_terminal_says_which_schedule_is_served(server):
+    schedule = Schedule.load(server.log.with_name("schedule.json"))
+    assert f"sha256 {schedule.identity}" in server.log.read_text(), "the one that surehand trials plan printed"
 
 
 def test_a_store_is_served_by_its_study(tmp_path):

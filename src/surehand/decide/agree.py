@@ -6,6 +6,7 @@ from math import comb
 
 import numpy as np
 
+from surehand import __version__
 from surehand.decide.agree_join import join_policies, runs_and_steps, shared_runs
 from surehand.decide.agree_offline import Offline
 from surehand.decide.agree_orders import FEWEST, judge_orders
@@ -72,6 +73,7 @@ def judge_agreement(
     if any(metric.numerators is not None for metric in offline.metrics):
         warnings += unit_warnings(offline.units, f"{offline.unit}s")
     return AgreementRecord(
+        surehand=__version__,
         source=offline.source,
         trials=robot.source,
         policies=list(robot.policies),

@@ -21,6 +21,10 @@ def task_groups(experts: Experts, tasks: Mapping[str, str]) -> list[TaskGroup]:
         try:
             used.add(group_of(named, text))
         except SurehandError:
+            if text in tasks:
+                raise SurehandError(
+                    f"--task {text!r} is also an instruction that {tasks[text]!r} does not fit; choose another name"
+                ) from None
             rest.append(TaskGroup(name=text, pattern=glob.escape(text)))
     if unused := next((g for g in named if g.name not in used), None):
         raise SurehandError(

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from surehand.decide.limits_phases import phase_column, phase_labels
 from surehand.decide.limits_record import Side, Signal
-from surehand.decide.limits_signals import find_column, find_signals, numeric_columns, traced
+from surehand.decide.limits_signals import find_phase, find_signals, numeric_columns, phase_labels, traced
 from surehand.exceptions import FormatError, NotEnoughData, SurehandError
 from surehand.formats.lerobot import LeRobotFolder, open_lerobot
 from surehand.formats.rounds import RoundsFile, open_rounds
@@ -64,8 +63,7 @@ def read_experts(source: Path, ask: Ask) -> Experts:
 def _from_dataset(data: LeRobotFolder, ask: Ask) -> Experts:
     known = numeric_columns(data)
     signals = find_signals(ask.signals, known, data)
-    phase = phase_column(ask.phase)
-    steering = find_column(phase, known, data) if phase else None
+    steering = find_phase(ask.phase, known, data)
     start = (STARTS,) if known.get(STARTS) == 1 else ()
     columns = dict.fromkeys([*(s.column for s in signals), *([steering[0]] if steering else []), *start])
     chosen = data.episodes if ask.episodes is None else np.array(ask.episodes, np.int64)
@@ -90,8 +88,7 @@ def _from_dataset(data: LeRobotFolder, ask: Ask) -> Experts:
 def _from_rounds(file: RoundsFile, ask: Ask) -> Experts:
     known = traced(file)
     signals = find_signals(ask.signals, known)
-    phase = phase_column(ask.phase)
-    steering = find_column(phase, known)[0] if phase else ""
+    steering = (find_phase(ask.phase, known) or ("",))[0]
     wanted = tuple(dict.fromkeys([*(s.column for s in signals), *([steering] if steering else [])]))
     parts: dict[str, list[np.ndarray]] = defaultdict(list)
     episode: list[np.ndarray] = []

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from surehand.decide.limits_record import ALL, UPWARDS, Judged, Share, Signal, SweepPoint
-from surehand.measure.peaks import beyond, count_episodes
+from surehand.measure.peaks import beyond, flag_episodes
 from surehand.measure.success import clopper_pearson
 from surehand.measure.tolerance import order_limit
 
@@ -55,7 +55,7 @@ def judge_limits(
         rows = [base] if complete else []
         tries: list[tuple[What, float]] = []
         tasks = _of_tasks(own)
-        if own.size > 1 and np.nanmax(own, initial=-np.inf) > np.nanmin(own, initial=np.inf):
+        if np.nanmax(own, initial=-np.inf) > np.nanmin(own, initial=np.inf):
             tries.append(("one for all", order_limit(peaks[:, :, s].max(axis=1), content, each).value))
         if np.isfinite(tasks).sum() > 1:
             tries.append(("lowest for all", float(np.nanmin(tasks))))
@@ -107,7 +107,7 @@ def _round(low: float, high: float) -> list[float]:
 def _judge(what: What, steps: Steps, s: int, limits: np.ndarray, limit: float, allowed: float) -> Judged:
     """The shares that limits (T, P) on signal s flag."""
     broken = beyond(steps.values[:, s], limits[steps.task[steps.episode], steps.phase])
-    flagged = count_episodes(broken, steps.episode, len(steps.task))
+    flagged = flag_episodes(broken, steps.episode, len(steps.task))
     shares = [_share(ALL, flagged, broken)]
     if len(steps.tasks) > 1:
         for t, name in enumerate(steps.tasks):

@@ -1,5 +1,6 @@
-"""Signals by the words that name them: `force`, `torque[2]`, `torque[wrist]`: columns of a dataset or traces."""
+"""Signals and phases by the words that name them: `torque[wrist]`, `distance:NAME:0.08`; columns or traces."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,11 +10,16 @@ from surehand.decide.limits_record import Side, Signal
 from surehand.exceptions import SurehandError
 from surehand.formats.lerobot import LeRobotFolder
 from surehand.formats.rounds import RoundsFile
+from surehand.frames import Actions
+from surehand.measure.phases import PhaseRule, column_phases, distance_phases, speed_phases
 
 BRANCH = "branch_"  # traces of candidates that were tried in branches: one number per candidate, none per step
 LOOKED_AT = 100  # rounds, for the names of their traces
 COUNTERS = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 _SPEC = re.compile(r"(?P<column>.+?)(?:\[(?P<entry>[^\]]+)\])?")
+# Limits may depend on what a guard knows before each step, so on causal phases alone.
+NO_PHASES = PhaseRule("none", ("all",), True, "none: all steps together")
+KNOWN = "none, column:NAME, speed:NAME:LIMIT or distance:NAME:LIMIT"
 
 
 def find_signals(
@@ -54,6 +60,63 @@ def find_column(text: str, known: Mapping[str, int], data: LeRobotFolder | None 
             f"{column!r} has no entry {entry!r}; expected 0 to {known[column] - 1} or {', '.join(names)}"
         )
     return column, int(entry)
+
+
+def parse_phase(text: str) -> tuple[str, str, float]:
+    """(kind, column, limit) of the phase words; the limit is NaN where the kind has none. SurehandError for others."""
+    kind, _, rest = text.partition(":")
+    if kind in ("gripper", "auto"):
+        raise SurehandError(f"--phase {text} looks ahead, and a guard cannot; expected {KNOWN}")
+    if kind == "none" and not rest:
+        return "none", "", math.nan
+    if kind == "column" and rest:
+        return kind, rest, math.nan
+    name, colon, number = rest.rpartition(":")
+    if kind not in ("speed", "distance") or not colon or not name:
+        raise SurehandError(f"cannot read --phase {text!r}; expected {KNOWN}")
+    try:
+        limit = float(number)
+    except ValueError:
+        limit = math.nan
+    if not 0 < limit < math.inf:
+        raise SurehandError(f"cannot read the limit {number!r} of --phase {text}; expected a number above 0")
+    return kind, name, limit
+
+
+def find_phase(text: str, known: Mapping[str, int], data: LeRobotFolder | None = None) -> tuple[str, int | None] | None:
+    """(column, entry) that the phase words need, one number per step; None where they need none."""
+    name = parse_phase(text)[1]
+    if not name:
+        return None
+    column, index = find_column(name, known, data)
+    if index is None and known[column] > 1:
+        first = _names(column, known[column], data)[0]
+        raise SurehandError(
+            f"--phase {text}: {column!r} has {known[column]} numbers per step; name one, such as {column}[{first}]"
+        )
+    return column, index
+
+
+def phase_labels(recorded: Actions, text: str, column: np.ndarray | None) -> tuple[PhaseRule, np.ndarray]:
+    """The rule and the phase of every step (N,), from the column it reads (N,)."""
+    kind, name, limit = parse_phase(text)
+    if kind == "none" or column is None:
+        return NO_PHASES, np.zeros(len(recorded), np.int64)
+    if not np.isfinite(column).all():
+        at = int(np.argmax(~np.isfinite(column)))
+        where = f"episode {recorded.episode[at]} step {recorded.frame[at]}"
+        raise SurehandError(
+            f"{recorded.source}: {name} is {column[at]} at {where}; a phase must be known before each step, so leave "
+            "the episode out (--episodes)"
+        )
+    if kind == "distance":
+        return distance_phases(recorded, column, limit)
+    if kind == "speed":
+        if recorded.fps <= 0:
+            raise SurehandError("rounds state no frames per second; use --phase distance:NAME:LIMIT or column:NAME")
+        return speed_phases(recorded, column, recorded.fps, limit)
+    known = Actions(recorded.action, recorded.episode, recorded.frame, recorded.task, columns={name: column})
+    return column_phases(known, name, causal=True)
 
 
 def _names(column: str, size: int, data: LeRobotFolder | None) -> list[str]:

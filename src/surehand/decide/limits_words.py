@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from surehand.decide.limits_record import ALL, Judged, Limit, LimitsRecord
 
 if TYPE_CHECKING:
@@ -76,7 +78,13 @@ def warnings(record: LimitsRecord, experts: "Experts", check: "Experts | None") 
             f"{len(states)} episodes start from {len(set(states))} initial states: repeats are not independent, and "
             "the confidence is less than stated"
         )
-    if check is not None and set(check.initial_states) & set(states):
+    same = check is not None and check.identity == experts.identity
+    if check is not None and same and (twice := len(np.intersect1d(check.numbers, experts.numbers))):
+        said.append(
+            f"{twice} of the {len(check.numbers)} episodes that the limits are held against set them: the shares are "
+            "too low"
+        )
+    elif check is not None and set(check.initial_states) & set(states):
         said.append("some episodes that the limits are held against start where episodes that set them did")
     flat = [x for x in record.limits if x.method == "order" and x.median == x.worst]
     if flat:

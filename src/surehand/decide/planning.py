@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from surehand import __version__
 from surehand.decide.planning_record import Pilot, Planning, PowerAt, PriorNeed
 from surehand.decide.planning_words import cautions, detectable, difference, methods, sentence
 from surehand.exceptions import SurehandError
@@ -105,6 +106,7 @@ def plan_trials(
             )
         )
     planning = Planning(
+        surehand=__version__,
         source=source,
         levels=[float(v) for v in scores],
         pilots=[

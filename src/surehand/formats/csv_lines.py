@@ -31,10 +31,11 @@ def read_csv(path: str | os.PathLike[str]) -> list[tuple[int, list[str]]]:
     if not lines:
         raise FormatError(f"{path}: the file is empty; expected headings and lines")
     for line, cells in lines:
-        if len(cells) != len(lines[0][1]):
-            raise FormatError(
-                f"{path} line {line}: {len(cells)} cells, the headings have {len(lines[0][1])}; separate by commas"
-            )
+        if len(cells) != len(headings := lines[0][1]):
+            missing = ", ".join(repr(heading.strip()) for heading in headings[len(cells) :][:6])
+            counts = f"{len(cells)} cells, the headings have {len(headings)}"
+            without = f" (nothing for {missing})" if missing else ""
+            raise FormatError(f"{path} line {line}: {counts}{without}; separate by commas")
     return lines
 
 

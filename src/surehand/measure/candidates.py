@@ -47,7 +47,8 @@ class Candidates:
                 f"row {row}, candidate {candidate}, counted from 0: no label 0 or 1 ({len(bad)} such candidates); "
                 "filtering before selecting needs labels of all K, else calibrate on the pick alone"
             )
-        order = np.argsort(-np.where(fine, preference, -np.inf), axis=1, kind="stable")
+        # By preference alone: a fault keeps its place, so that the pick is the one that a selector without λ makes.
+        order = np.argsort(-np.where(np.isfinite(preference), preference, -np.inf), axis=1, kind="stable")
         ordered = (np.where(fine, score, np.inf), fine & (violation == 1), preference)
         for name, value in zip(("score", "violation", "preference"), ordered, strict=True):
             object.__setattr__(self, name, np.take_along_axis(value, order, axis=1))
@@ -72,7 +73,7 @@ class Candidates:
         return executed, executed & self.violation[rows, np.minimum(pick, self.score.shape[1] - 1)]
 
     def picks(self) -> Decisions:
-        """The most preferred candidate of each decision alone: what to calibrate on where nothing is filtered."""
+        """The most preferred candidate of each decision alone, a fault where it has no score: the pick unfiltered."""
         return Decisions(self.score[:, 0], self.violation[:, 0], np.arange(len(self.score)), "single")
 
     def shares(self, threshold: float) -> tuple[float, float]:

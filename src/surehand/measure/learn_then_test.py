@@ -15,7 +15,7 @@ p-values: `binomial` and `betting` are exact with episodes as units; `rao-scott`
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -23,9 +23,9 @@ from surehand.exceptions import NotEnoughData, ShapeError
 from surehand.measure.betting_risk import betting_p
 from surehand.measure.conformal import NEVER, Achieved, achieved, check_grid
 from surehand.measure.decisions import Decisions
+from surehand.measure.executed_counts import check_cap, count_episodes, count_units, draw_slots
 from surehand.measure.rao_scott import rao_scott_p
 from surehand.measure.required import smallest_n
-from surehand.measure.units import check_cap, count_episodes, count_units, draw_slots
 
 Method = Literal["binomial", "betting", "rao-scott"]
 
@@ -94,7 +94,7 @@ def fixed_sequence(p: np.ndarray, begin: np.ndarray | int, delta: float) -> np.n
     2
     """
     g, begin = p.shape[-1], np.asarray(begin)
-    fails = (p > delta) & (np.arange(g) >= begin[..., None])
+    fails = ~(p <= delta) & (np.arange(g) >= begin[..., None])  # what is no number is no evidence
     first = np.where(fails.any(axis=-1), fails.argmax(axis=-1), g)
     return np.where(first > begin, first - 1, -1)
 
@@ -116,6 +116,8 @@ def conditional_risk(
     once. grid: thresholds fixed before these labels were seen. t_max: the most decisions of an episode, declared, not
     read off these data (1 for single). rng: draws the slots of `binomial`; a second draw is a second attempt.
     """
+    if method not in get_args(Method):
+        raise ShapeError(f"method {method!r} is not known; expected binomial, betting or rao-scott")
     levels = check_grid(grid)
     check_cap(decisions, t_max)
     n_min = smallest_n(epsilon, delta)

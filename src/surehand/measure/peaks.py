@@ -30,7 +30,7 @@ def beyond(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
     return np.asarray(~(values <= limits))
 
 
-def count_episodes(broken: np.ndarray, episode: np.ndarray, episodes: int) -> np.ndarray:
+def flag_episodes(broken: np.ndarray, episode: np.ndarray, episodes: int) -> np.ndarray:
     """Whether each episode has a broken step (E,), from `broken` (N,)."""
     found = np.zeros(episodes, bool)
     found[episode[broken]] = True

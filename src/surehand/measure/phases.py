@@ -118,6 +118,8 @@ def column_phases(recorded: Actions, name: str, *, causal: bool = False) -> tupl
     if len(values) > _MOST_PHASES:
         raise SurehandError(f"column {name!r} has {len(values)} distinct values; phases need at most {_MOST_PHASES}")
     phases = tuple(f"{name}={value:g}" if column.dtype.kind in "iuf" else f"{name}={value}" for value in values)
+    if len(set(phases)) < len(phases):
+        phases = tuple(f"{name}={value}" for value in values.tolist())
     return PhaseRule(f"column {name}", phases, causal, f"phases are the values of {name}"), labels.astype(np.int64)
 
 

@@ -10,6 +10,7 @@ from math import ceil, log
 import numpy as np
 
 from surehand.exceptions import ShapeError
+from surehand.measure.success import clopper_pearson
 
 MOST_UNITS = 1_000_000  # power is not searched beyond
 
@@ -95,13 +96,9 @@ def upper_limit(violations: int, n: int, delta: float) -> float:
     >>> round(upper_limit(0, 45, 0.1), 4)
     0.0499
     """
-    from scipy.special import betaincinv
-
     if not 0 <= violations <= n:
         raise ShapeError(f"{violations} violations among {n} units; count each unit once")
-    if violations == n:
-        return 1.0
-    return float(betaincinv(violations + 1, n - violations, 1 - check_level("delta", delta)))
+    return clopper_pearson(violations, n, 1 - 2 * check_level("delta", delta))[1]
 
 
 def abstained_at_least(rate: float, epsilon: float, *, joint: bool) -> float:

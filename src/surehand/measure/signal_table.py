@@ -37,11 +37,11 @@ class SignalTable:
     values: Mapping[str, np.ndarray]  # by name, each (N,)
 
     def risk(self, name: str) -> np.ndarray:
-        """One signal (N,) as a limit is put on it: infinite where it is NaN or there is a reason to hold."""
+        """One signal (N,) as a limit is put on it: +inf where it is not finite or there is a reason to hold."""
         if name not in self.values:
             raise SurehandError(f"no signal {name!r}; there are {', '.join(self.values)}")
         values = self.values[name]
-        return np.asarray(np.where(np.isnan(values) | (self.hold != ""), np.inf, values))
+        return np.asarray(np.where(np.isfinite(values) & (self.hold == ""), values, np.inf))
 
 
 class SignalStream:

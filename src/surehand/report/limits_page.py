@@ -1,5 +1,7 @@
 """What stands where on the page of violation limits, and the lines below its answer."""
 
+import glob
+
 from surehand.decide.limits_record import LimitsRecord
 from surehand.report.limits_tables import labels
 from surehand.report.text import count, names_note, shorten
@@ -24,7 +26,7 @@ def lead(record: LimitsRecord) -> str:
 def below(record: LimitsRecord) -> list[str]:
     """One line each: the experts, and how phases are told apart."""
     experts = f"{count(len(record.episodes), 'expert episode')}, {count(record.steps, 'step')}, {record.source}"
-    patterns = [f"{g.name}: {g.pattern}" for g in record.tasks if any(c in g.pattern for c in "*?")]
+    patterns = [f"{g.name}: {g.pattern}" for g in record.tasks if g.pattern not in (g.name, glob.escape(g.name))]
     return [
         f"{experts}; {count(len(record.tasks), 'task')}" + (f" ({'; '.join(patterns)})" if patterns else "") + ".",
         f"Phases: {record.phase_words}.",

@@ -71,12 +71,12 @@ def shares_table(record: LimitsRecord) -> Table:
         "over gentlest",
     )  # fmt: skip
     units = ("", "", "", "%", "%", "", "%", "", "", "")
-    where = (
-        f"the episodes of {record.judged_on}" if record.judged_on else "the same episodes, so the first row is too low"
-    )
+    own = any(j.what == "per task and phase" for j in record.judged)
+    where = f"the episodes of {record.judged_on}" if record.judged_on else "the same episodes"
+    where += ", so the first row is too low" if own and not record.judged_on else ""
     note = (
         f"Expert episodes and steps called violations, in {where}. Times allowed: over the share that limits per task "
-        "and phase may flag; inflation: over what they do flag; over gentlest: the limit over that of the gentlest task"
+        "and phase may flag. Inflation: over what they do flag. Over gentlest: the limit over that of the gentlest task"
     )
     return Table("shares", "Shares called violations", columns, tuple(rows), units, note, labels=2,
                  short=labels(record)).without_empty()  # fmt: skip
@@ -113,9 +113,10 @@ def _what(one: Judged) -> str:
 
 
 def without(table: Table, *names: str) -> Table:
-    """The same table without these columns, for a terminal's width."""
+    """The same table without these columns and the sentences that explain them, for a terminal's width."""
     kept = [c for c, name in enumerate(table.columns) if name not in names]
     rows = tuple(tuple(row[c] for c in kept) for row in table.rows)
     columns, units = (tuple(values[c] for c in kept if values) for values in (table.columns, table.units))
     labels_left = sum(c < table.labels for c in kept)
-    return replace(table, columns=columns, rows=rows, units=units, labels=labels_left)
+    note = ". ".join(said for said in table.note.split(". ") if said.partition(":")[0].lower() not in names)
+    return replace(table, columns=columns, rows=rows, units=units, note=note, labels=labels_left)

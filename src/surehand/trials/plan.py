@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from surehand import __version__
 from surehand.exceptions import SurehandError
 from surehand.formats.rubrics import Rubric
 from surehand.formats.schedules import Item, Key, Schedule, StopRule
@@ -90,12 +91,14 @@ def make_plan(
         for i, item in enumerate(items)
     ]
     key = Key(
+        surehand=__version__,
         study=study,
         policies=dict(zip(arms, hidden, strict=True)),
         codes={item.code: item.arm for item in items} if codes == "trial" else {},
         nonce=secret.randbytes(16).hex(),
     )
     schedule = Schedule(
+        surehand=__version__,
         study=study,
         rubric=rubric,
         arms=arms,

@@ -110,6 +110,8 @@ def serve(
         name = access.own_address() if host in ("0.0.0.0", "::", "") else host
         place = f"[{name}]" if ":" in name else name
         links = [f"http://{place}:{ear.getsockname()[1]}/", *(f"https://{name}/" for name in names)]
+        if schedule := store.schedule(study):
+            say(f"schedule sha256 {schedule.identity}")
         say(f"study {study}: " + " ".join(link + (f"#token={token}" if token else "") for link in links))
         say("Ctrl-C ends it; what tablets send afterwards waits on them." + (_TOKEN if token else ""))
         config = uvicorn.Config(

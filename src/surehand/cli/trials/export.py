@@ -19,6 +19,7 @@ def export(
     card: Annotated[
         Path | None, typer.Option(help="Write what the trials prove as a section of a dataset card (.md), once closed.")
     ] = None,
+    rubric: Annotated[str, typer.Option(help="Rubric of imported trials, for the card: hsr, success, or JSON.")] = "",
     seed: options.Seed = 0,
 ) -> None:
     """Write every trial of a study, void and corrected ones too; policies by code until the study is closed.
@@ -27,6 +28,7 @@ def export(
     trials of one position is void ("conflict") until one is taken back. `trial` is the number of the store's row.
     """
     from surehand.exceptions import SurehandError
+    from surehand.formats.records import write_text
     from surehand.formats.trials import write_trials
     from surehand.trials.store import open_store
 
@@ -38,6 +40,7 @@ def export(
         raise SurehandError(f"study {name!r} is still open; a card names policies, so close it first")
     if not trials.rows:
         raise SurehandError(f"study {name!r} has no trials yet; nothing to write")
+    section = _card(target, name, rubric, seed) if card is not None else ""
     write_trials(out, trials)
     named = "policies by code: the study is open" if hidden else f"{len(trials.policies)} policies"
     print(f"{out}: {len(trials)} rows, {len(trials.counted)} count, {named}")
@@ -45,21 +48,23 @@ def export(
         print("a sheet holds rows alone, no rubric and no rule to stop:")
         print("compare it with --schedule schedule.json, or export .parquet")
     if card is not None:
-        _write_card(target, name, card, seed)
+        print(write_text(card, section))
 
 
 def _hidden(store: "Store", study: str) -> bool:
     return store.schedule(study) is not None and store.key(study) is None
 
 
-def _write_card(target: str, study: str, card: Path, seed: int) -> None:
+def _card(target: str, study: str, rubric: str, seed: int) -> str:
+    """The section; made before anything is written, since trials of one policy alone have none."""
     import numpy as np
 
     from surehand.cli.trials.sources import read_source
     from surehand.decide.compare import compare_trials
-    from surehand.formats.records import write_text
+    from surehand.formats.rubrics import read_rubric
     from surehand.report.card import to_card
 
     found = read_source(target, study=study)
-    record = compare_trials(found.trials, rng=np.random.default_rng(seed), schedule=found.schedule)
-    print(write_text(card, to_card(record.model_copy(update={"seed": seed}))))
+    levels = read_rubric(rubric) if rubric else None
+    record = compare_trials(found.trials, rng=np.random.default_rng(seed), rubric=levels, schedule=found.schedule)
+    return to_card(record.model_copy(update={"seed": seed, "study": study}))

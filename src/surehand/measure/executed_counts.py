@@ -1,4 +1,4 @@
-"""Units of evidence at every threshold of a grid: one slot per episode, or all of an episode's decisions together."""
+"""What is executed and violates at every threshold of a grid: one slot per episode, or all decisions of each."""
 
 import numpy as np
 
