@@ -6,12 +6,11 @@ Run with one thread: OMP_NUM_THREADS=1 python benchmarks/compare.py. Exits with 
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
 import scipy.stats
+from timing import seconds
 
 from surehand.decide.compare import compare_trials
 from surehand.formats.rubrics import read_rubric
@@ -21,16 +20,6 @@ from surehand.formats.trials import Trials
 LIMIT_SECONDS = 2.0
 POLICIES, TRIALS, DRAWS = 10, 200, 9_999
 SAMPLE = 3  # pairs that scipy is timed on, for it is slow; the rest is multiplication
-
-
-def seconds(call: Callable[[], object], repeats: int) -> float:
-    """The shortest of some runs: what the machine does when nobody else uses it."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def trials(rng: np.random.Generator, blocked: bool) -> Trials:

@@ -9,11 +9,10 @@ promise is broken: 0.5 s and 100 MB for a million decisions, 0.5 s for the refit
 import json
 import resource
 import sys
-import time
-from collections.abc import Callable
 
 import numpy as np
 from scipy.stats import binom
+from timing import seconds
 
 from surehand.measure.conformal import allowed_with_confidence, joint_risk, joint_risk_in_expectation, thresholds
 from surehand.measure.decisions import Decisions
@@ -22,16 +21,6 @@ from surehand.measure.learn_then_test import begin_at_counts, binomial_p, condit
 
 EPSILON, DELTA, REFITS, UNITS, LENGTH = 0.05, 0.1, 1000, 10_000, 17
 GRID = np.linspace(0.02, 1, 100)
-
-
-def seconds(call: Callable[[], object], repeats: int = 3) -> float:
-    """The shortest of some runs."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def peak() -> float:

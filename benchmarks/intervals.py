@@ -6,11 +6,10 @@ Run with one thread: OMP_NUM_THREADS=1 python benchmarks/intervals.py. Exits wit
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable
 
 import numpy as np
 import scipy.stats
+from timing import seconds
 
 from surehand.measure.logratio import simultaneous_limits
 from surehand.measure.modelset import influence_losses, model_confidence_set
@@ -19,16 +18,6 @@ from surehand.measure.resample import ratio_interval
 LIMIT_SECONDS = 1.0
 LIMIT_SPEEDUP = 5.0
 EPISODES, CHECKPOINTS, GROUPS, DRAWS = 400, 14, 5, 10_000
-
-
-def seconds(call: Callable[[], object], repeats: int) -> float:
-    """The shortest of some runs: what the machine does when nobody else uses it."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def scipy_per_cell(num: np.ndarray, den: np.ndarray, rng: np.random.Generator) -> np.ndarray:

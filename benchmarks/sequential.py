@@ -7,11 +7,10 @@ integration. Prints seconds; exits with 1 where a promise is broken: 50 pairs in
 
 import json
 import sys
-import time
-from collections.abc import Callable
 
 import numpy as np
 from scipy.integrate import quad
+from timing import seconds
 
 from surehand.decide.stopping import judge_stop
 from surehand.formats.schedules import StopRule
@@ -21,16 +20,6 @@ from surehand.measure.sequential_boundary import find_boundary
 
 LIMITS = {50: 1.0, 200: 20.0}
 RATES = np.linspace(0, 1, 3001)
-
-
-def seconds(call: Callable[[], object], repeats: int = 3) -> float:
-    """The shortest of some runs."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def check(plan: Design) -> float:
